@@ -1,0 +1,36 @@
+"""Digests over files: what Orbax restores without a word though a bit has flipped, they tell."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+NAME = "digests.json"
+
+
+def write(directory: Path, parts: Iterable[str]) -> None:
+    """Writes `digests.json` over all files in these parts of `directory`."""
+    files = sorted(path for part in parts for path in (directory / part).rglob("*") if path.is_file())
+    digests = {str(path.relative_to(directory)): _digest(path) for path in files}
+    (directory / NAME).write_text(json.dumps(digests, indent=1))
+
+
+def problem(directory: Path) -> str | None:
+    """What differs from the digests, naming the first file that does; None if nothing does."""
+    try:
+        expected = json.loads((directory / NAME).read_text())
+    except FileNotFoundError:
+        return f"{directory / NAME} is missing"
+    except ValueError:
+        return f"{directory / NAME} is not JSON"
+    for name, digest in expected.items():
+        if not (directory / name).exists():
+            return f"{directory / name} is missing"
+        if _digest(directory / name) != digest:
+            return f"{directory / name} has other content than was written"
+    return None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

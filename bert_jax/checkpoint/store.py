@@ -1,0 +1,173 @@
+"""Checkpoints on disk: Orbax keeps the arrays, digests of ours tell whether they are what was written.
+
+A step's checkpoint holds three items: `params` and `optimizer`, trees of arrays in canonical form, and `about`, JSON that says
+which model they are of. Any mesh and any layout restores them.
+"""
+
+import dataclasses
+import logging
+import os
+from pathlib import Path
+
+import jax
+import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
+
+from bert_jax.checkpoint import digests
+from bert_jax.checkpoint.layout import CANONICAL_VERSION
+from bert_jax.config import ModelConfig
+from bert_jax.errors import UserError
+
+ITEMS = ("params", "optimizer", "about")
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """The checkpoints of a run, by step.
+
+    Args:
+        directory: where they lie; made if it is not there.
+        keep: how many of the latest to keep.
+        keep_every: keep those whose step is a multiple of it for good; 0 for none.
+        read_only: change nothing there, not even what a killed run left behind.
+    """
+
+    def __init__(self, directory: str | os.PathLike, keep: int = 1, keep_every: int = 0, read_only: bool = False):
+        self.directory = Path(directory).absolute()
+        self._read_only = read_only
+        self._manager = ocp.CheckpointManager(
+            self.directory,
+            options=ocp.CheckpointManagerOptions(
+                max_to_keep=keep,
+                keep_period=keep_every or None,
+                read_only=read_only,
+                cleanup_tmp_directories=not read_only,
+                async_options=ocp.AsyncOptions(post_finalization_callback=self._write_digests),
+            ),
+        )
+
+    def steps(self) -> list[int]:
+        """Steps that have a complete checkpoint, rising."""
+        return sorted(self._manager.all_steps())
+
+    def save(self, step: int, params, optimizer, model: ModelConfig) -> None:
+        """Starts to save canonical trees; returns once they may be overwritten, and goes on in the background."""
+        about = dict(canonical_version=CANONICAL_VERSION, model=dataclasses.asdict(model))
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                params=ocp.args.StandardSave(params),
+                optimizer=ocp.args.StandardSave(optimizer),
+                about=ocp.args.JsonSave(about),
+            ),
+        )
+
+    def latest_good(self) -> int | None:
+        """The latest step whose files agree with their digests, or None if there is no checkpoint at all.
+
+        Later ones that do not agree are set aside under the name `damaged-STEP`, or passed over if read only.
+
+        Raises:
+            UserError: there are checkpoints, and none of them is good.
+        """
+        steps = self.steps()
+        for step in reversed(steps):
+            found = self._problem(step)
+            if not found:
+                return step
+            if self._read_only:
+                log.warning("checkpoint %d is damaged and passed over: %s", step, found)
+                continue
+            log.warning("checkpoint %d is damaged and set aside: %s", step, found)
+            if jax.process_index() == 0:
+                os.rename(self.directory / str(step), self.directory / f"damaged-{step}")
+            _barrier(f"set aside {step}")
+            self._manager.reload()
+        if steps:
+            raise UserError(
+                f"no checkpoint in {self.directory} is intact",
+                found=f"{len(steps)} damaged, the last because {found}",
+                expected="files that agree with their digests.json",
+                hint="restore the directory from a copy, or start a new run in another --workdir",
+            )
+        return None
+
+    def restore(self, step: int, model: ModelConfig, params, optimizer=None) -> tuple:
+        """Reads a checkpoint.
+
+        Args:
+            step: one of `steps()`.
+            model: the architecture that is expected.
+            params: canonical tree of `jax.ShapeDtypeStruct`s, with shardings where they matter.
+            optimizer: likewise, or None to leave the optimiser's state out.
+
+        Returns:
+            The trees `(params, optimizer)`.
+
+        Raises:
+            UserError: the checkpoint is damaged, or of another model or version.
+        """
+        found = self._problem(step)
+        if found:
+            raise UserError(
+                f"checkpoint {step} in {self.directory} is damaged",
+                found=found,
+                expected="files that agree with their digests.json",
+                hint=f"another of the steps {self.steps()}, by --checkpoint={self.directory}/STEP",
+            )
+        self._check_model(step, model)
+        items = dict(params=ocp.args.StandardRestore(params))
+        if optimizer is not None:
+            items["optimizer"] = ocp.args.StandardRestore(optimizer)
+        restored = self._manager.restore(step, args=ocp.args.Composite(**items))
+        return restored["params"], restored["optimizer"] if optimizer is not None else None
+
+    def wait(self) -> None:
+        """Returns when all that was saved is on disk."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits, and ends the background threads."""
+        self._manager.close()
+
+    def _check_model(self, step: int, model: ModelConfig) -> None:
+        about = self._manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"]
+        if about["canonical_version"] != CANONICAL_VERSION:
+            raise UserError(
+                f"checkpoint {step} in {self.directory} is of another version of bert-jax",
+                found=f"canonical tree version {about['canonical_version']}",
+                expected=f"version {CANONICAL_VERSION}",
+            )
+        # Only what shapes the parameters must agree: dropout, say, may differ in a later run.
+        shaping = ("vocab_size", "hidden_size", "num_layers", "intermediate_size", "max_position_embeddings",
+                   "type_vocab_size", "num_heads")
+        wanted = dataclasses.asdict(model)
+        different = [name for name in shaping if about["model"][name] != wanted[name]]
+        if different:
+            raise UserError(
+                f"checkpoint {step} in {self.directory} is of another model",
+                found=", ".join(f"model.{name}={about['model'][name]}" for name in different),
+                expected=", ".join(f"model.{name}={wanted[name]}" for name in different),
+                hint="use the recipe that it was trained with; config.json in its workdir has it",
+            )
+
+    def _problem(self, step: int) -> str | None:
+        # One host reads the files; the others take its word.
+        found = digests.problem(self.directory / str(step)) if jax.process_index() == 0 else None
+        if jax.process_count() > 1:
+            bad = bool(multihost_utils.broadcast_one_to_all(found is not None))
+            found = found or ("the first host found it damaged" if bad else None)
+        return found
+
+    def _write_digests(self) -> None:
+        # Orbax calls this when all is written and before it gives the step its final name: a step has digests or is
+        # no step. Its own files beside the items may still change.
+        if jax.process_index() == 0:
+            for step in self.directory.glob("*.orbax-checkpoint-tmp*"):
+                digests.write(step, ITEMS)
+
+
+def _barrier(name: str) -> None:
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)

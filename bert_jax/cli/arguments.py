@@ -1,0 +1,114 @@
+"""Command lines: options by argparse, recipes by `--config=FILE` and `--config.key=value`."""
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import ml_collections
+from absl import flags, logging
+from ml_collections import config_flags
+
+from bert_jax import config as configs
+from bert_jax.config import Config
+from bert_jax.errors import UserError
+
+
+def run(main: Callable[[list[str]], None]) -> None:
+    """Runs a command's `main` with the arguments of this process; a user's error is a few lines and exit status 2."""
+    logging.set_verbosity(logging.ERROR)  # Orbax and TFDS tell of much that is no concern of a user's
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def parser_with_config(program: str, description: str) -> argparse.ArgumentParser:
+    """A parser whose help goes on with all keys of a recipe."""
+    return argparse.ArgumentParser(program, description=description, epilog=_keys_help(), allow_abbrev=False,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def parse(parser: argparse.ArgumentParser, argv: list[str], default: Callable[[argparse.Namespace], Config] | None = None
+          ) -> tuple[argparse.Namespace, Config]:
+    """Parses options and recipe.
+
+    Args:
+        parser: of the options; what it does not know must be about the config.
+        argv: the arguments.
+        default: gives the config where there is no `--config=FILE`; without it one must be given.
+
+    Raises:
+        UserError: the recipe's file is missing, or a key or its value is wrong.
+        SystemExit: of argparse.
+    """
+    parser.add_argument("--config", metavar="FILE", help="the recipe, such as configs/demo.py")
+    parser.add_argument("--config.KEY", metavar="VALUE", help="sets a key of the recipe; the keys stand below", dest="_")
+    # Options of the config go to ml_collections, whose own parser knows the types of keys.
+    overrides = [a for a in argv if a.startswith("--config.")]
+    args, rest = parser.parse_known_args([a for a in argv if not a.startswith("--config.")])
+    if rest:
+        parser.error(f"unknown arguments: {' '.join(rest)} (keys of the recipe are set by --config.KEY=VALUE)")
+    if args.config:
+        recipe = load_recipe(args.config)
+    elif default:
+        recipe = ml_collections.ConfigDict(configs.to_dict(default(args))).lock()
+    else:
+        raise UserError("no recipe is given", expected="--config=FILE", hint="--config=configs/demo.py")
+    return args, configs.resolve(_override(recipe, overrides))
+
+
+def load_recipe(name: str) -> ml_collections.ConfigDict:
+    """What `get_config()` of a recipe's file returns; 'FILE:ARGUMENT' passes it an argument."""
+    file, _, argument = name.partition(":")
+    path = Path(file)
+    if not path.is_file():
+        there = sorted(str(p) for p in Path("configs").rglob("*.py"))
+        raise UserError(f"the recipe {file} is not there", found="no such file",
+                        expected="a Python file with get_config()", hint=f"one of {', '.join(there)}" if there else None)
+    spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        return module.get_config(*[argument] if argument else [])
+    except AttributeError as error:
+        # A locked ConfigDict says so when a recipe sets a key that does not exist, and names the nearest.
+        raise UserError(f"the recipe {file} is wrong", found=str(error).replace("\n", " "),
+                        expected="get_config() that sets known keys", hint="`--help` lists every key") from error
+
+
+def _override(recipe: ml_collections.ConfigDict, overrides: list[str]) -> ml_collections.ConfigDict:
+    for override in overrides:
+        key, equals, _ = override.removeprefix("--config.").partition("=")
+        if not equals:
+            raise UserError(f"{override} has no value", expected=f"{override}=VALUE")
+        if key not in configs.key_fields():
+            configs.unknown_key(key)
+    values = flags.FlagValues()
+    argv, sys.argv = sys.argv, [sys.argv[0], *overrides]  # where config_flags looks for the keys that are set
+    try:
+        config_flags.DEFINE_config_dict("config", recipe, flag_values=values)
+        values(sys.argv)
+    except (flags.Error, ValueError, TypeError) as error:
+        raise UserError("a key of the recipe has a value of the wrong type", found=str(error),
+                        expected="a value like the default that --help shows") from None
+    finally:
+        sys.argv = argv
+    return values.config
+
+
+def _keys_help() -> str:
+    lines, section = ["keys of a recipe (* may change when a run is resumed):"], None
+    for name, field in configs.key_fields().items():
+        if "." in name and name.partition(".")[0] != section:
+            section = name.partition(".")[0]
+            lines.append("")
+        default = "(see config.py)" if name == "mesh.rules" else repr(field.default)
+        free = "*" if field.metadata["free"] else ""
+        choices = f" One of {', '.join(map(str, field.metadata['choices']))}." if field.metadata["choices"] else ""
+        lines.append(f"  --config.{name}={default} {free}\n        {field.metadata['help']}.{choices}")
+    return "\n".join(lines)

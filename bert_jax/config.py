@@ -1,0 +1,358 @@
+"""Recipes resolved into frozen dataclasses: every key, its default, its meaning and its checks.
+
+A recipe is a Python file whose `get_config()` starts from `recipe()` and changes what it needs:
+
+    from bert_jax.config import recipe
+
+    def get_config():
+        config = recipe()
+        config.model.num_layers = 4
+        return config
+
+`resolve` turns it into a `Config`, which is all that the rest of the code sees. Keys marked free may
+differ when a run is resumed; any other difference is refused, since the run would not be the same run.
+"""
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field, fields
+
+import ml_collections
+
+from bert_jax.errors import UserError, nearest
+
+
+def key(default, help: str, *, choices: tuple | None = None, free: bool = False):
+    """A key of a recipe: its default, its meaning, the values it may take, and whether a resume may change it."""
+    return field(default=default, metadata=dict(help=help, choices=choices, free=free))
+
+
+def section(cls, help: str):
+    """A section of a recipe."""
+    return field(default_factory=cls, metadata=dict(help=help))
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    name: str = key("", "TFDS name of the corpus: 'wikipedia/20230601.en', or one made by `prepare`")
+    data_dir: str = key("", "TFDS data directory that holds it; empty: TFDS's own default", free=True)
+    train_split: str = key("train", "TFDS split to learn from, slices included: 'train[:99%]'")
+    held_out_split: str = key("validation", "TFDS split to evaluate on; none of its documents is learned from")
+    text_feature: str = key("text", "the feature that holds a document's text")
+    sentences: str = key("split", "how a document becomes sentences: split by rules, or one a line",
+                         choices=("split", "lines"))
+    language: str = key("en", "ISO 639-1 code of the language whose rules split sentences")
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    vocab_file: str = key("", "a vocabulary, one token a line as Google's vocab.txt; empty: one is trained on the corpus")
+    vocab_size: int = key(8192, "entries of the vocabulary that is trained when vocab_file is empty")
+    lowercase: bool = key(True, "uncased: lower-case the text and strip its accents")
+    max_chars_per_word: int = key(200, "a longer word becomes [UNK]: 200 in Google's code, 100 in Hugging Face's")
+
+
+@dataclass(frozen=True)
+class StoreConfig:
+    dir: str = key("", "directory of the token store; empty: WORKDIR/store", free=True)
+    workers: int = key(0, "processes that tokenise; 0: one a core", free=True)
+
+
+@dataclass(frozen=True)
+class InstancesConfig:
+    length: int = key(128, "tokens of a row, special tokens included")
+    short_rate: float = key(0.1, "share of documents that are cut to a random shorter target length")
+    random_next_rate: float = key(0.5, "share of instances whose second segment is from another document")
+    duplicates: int = key(0, "0: fresh instances and masks each epoch; N: N fixed versions in turn (Google: 10)")
+
+
+@dataclass(frozen=True)
+class MaskingConfig:
+    rate: float = key(0.15, "share of a row's tokens, special tokens counted, that is predicted")
+    max_predictions: int = key(20, "most predictions of a row")
+    mask_share: float = key(0.8, "share of predicted tokens that is replaced by [MASK]")
+    random_share: float = key(0.1, "share of predicted tokens that is replaced by a random token; the rest is kept")
+    whole_word: bool = key(False, "predict whole words rather than single word-pieces")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    vocab_size: int = key(0, "entries of the vocabulary; 0: as many as it has")
+    hidden_size: int = key(768, "width of the residual stream")
+    num_layers: int = key(12, "encoder layers")
+    num_heads: int = key(12, "attention heads; divides hidden_size")
+    intermediate_size: int = key(3072, "width of the feed-forward layer")
+    max_position_embeddings: int = key(512, "learned positions; the longest row")
+    type_vocab_size: int = key(2, "token types")
+    activation: str = key("gelu_tanh", "GELU by tanh (Google's code) or exact, by erf (Hugging Face)",
+                          choices=("gelu_tanh", "gelu_erf", "relu"))
+    hidden_dropout: float = key(0.1, "dropout after the embeddings and every sub-layer")
+    attention_dropout: float = key(0.1, "dropout of attention probabilities")
+    layer_norm_epsilon: float = key(1e-12, "epsilon of LayerNorm")
+    initializer_range: float = key(0.02, "deviation of the normal, truncated at two of them, that initialises weights")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    name: str = key("bert_adam", "Google's Adam without bias correction, or AdamW",
+                    choices=("bert_adam", "adamw"))
+    learning_rate: float = key(1e-4, "peak learning rate")
+    b1: float = key(0.9, "decay of the first moment")
+    b2: float = key(0.999, "decay of the second moment")
+    epsilon: float = key(1e-6, "added to the root of the second moment")
+    weight_decay: float = key(0.01, "decoupled weight decay, multiplied by the learning rate")
+    decay_exclude: tuple = key((r"/bias$", r"layer_norm/scale$"), "regular expressions of parameters that do not decay")
+    clip_norm: float = key(1.0, "largest global norm of the gradient; 0: no clipping")
+    warmup_steps: int = key(10_000, "steps of linear warm-up")
+    decay: str = key("linear", "how the learning rate falls: to 0 at the last step, or not at all",
+                     choices=("linear", "constant"))
+    decay_start: str = key("zero", "where the decay line starts: step 0 (Google's code, which drops a little when "
+                           "warm-up ends) or the end of warm-up (Hugging Face)", choices=("zero", "warmup"))
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    steps: int = key(1_000_000, "optimiser steps of the whole run; the schedule ends there")
+    batch_size: int = key(256, "rows of a step over all devices")
+    accumulation: int = key(1, "parts in which a batch is computed, one after the other, to save memory", free=True)
+    stop_after: int = key(0, "stop cleanly at this step, to be resumed later; 0: run to the end", free=True)
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    every: int = key(10_000, "steps between held-out evaluations; 0: only at the end", free=True)
+    batch_size: int = key(0, "rows of an evaluation step; 0: as many as in training", free=True)
+    max_examples: int = key(0, "held-out examples that are scored, chosen once; 0: all", free=True)
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    every: int = key(10_000, "steps between checkpoints; one is saved at the end all the same", free=True)
+    keep: int = key(3, "latest checkpoints to keep", free=True)
+    keep_every: int = key(0, "keep checkpoints whose step is a multiple of this for good; 0: none", free=True)
+
+
+@dataclass(frozen=True)
+class LogConfig:
+    every: int = key(100, "steps between lines of metrics, each the mean over those steps", free=True)
+    tensorboard: bool = key(True, "write TensorBoard events too", free=True)
+
+
+@dataclass(frozen=True)
+class ComputeConfig:
+    """Implementation settings: they change speed and memory and, but for rounding and dropout's bits, no result."""
+
+    dtype: str = key("float32", "dtype of activations; parameters, softmax and statistics are float32",
+                     choices=("float32", "bfloat16"), free=True)
+    matmul_precision: str = key("default", "precision of float32 products; 'highest' is exact on TPU and Ampere GPUs",
+                                choices=("default", "high", "highest"), free=True)
+    prng: str = key("threefry2x32", "generator of dropout: threefry's bits are the same on every mesh; rbg is faster "
+                    "and gives that up", choices=("threefry2x32", "rbg", "unsafe_rbg"), free=True)
+    scan_layers: bool = key(False, "compile one layer and loop over it: compiles faster, fuses less", free=True)
+    remat: str = key("none", "what the backward pass recomputes: nothing, all but matrix products, or all",
+                     choices=("none", "dots", "full"), free=True)
+    fused_qkv: bool = key(False, "one matrix product for queries, keys and values", free=True)
+    vocab_multiple: int = key(1, "the embedding table is padded to a multiple of this, to divide by `tensor`", free=True)
+    prefetch: int = key(4, "batches prepared ahead", free=True)
+    data_threads: int = key(2, "threads that prepare batches", free=True)
+
+
+@dataclass(frozen=True)
+class MeshConfig:
+    slice: int = key(1, "TPU slices, joined by the data-centre network", free=True)
+    data: int = key(-1, "replicas of the parameters, each with its share of the batch; -1: all that is left", free=True)
+    fsdp: int = key(1, "shards of parameters and optimiser state, each also with its share of the batch", free=True)
+    tensor: int = key(1, "shards of heads, feed-forward units and vocabulary", free=True)
+    context: int = key(1, "reserved for shards of a row's positions; 1 until then", choices=(1,), free=True)
+    member: int = key(1, "reserved for members of a population; 1 until then", choices=(1,), free=True)
+    rules: tuple = key(
+        (
+            (r"word_embeddings/embedding$", ("tensor", "fsdp")),
+            (r"embeddings/embedding$", (None, "fsdp")),
+            (r"(query|key|value|intermediate)/kernel$", ("fsdp", "tensor")),
+            (r"(query|key|value|intermediate)/bias$", ("tensor",)),
+            (r"qkv/kernel$", ("fsdp", None, "tensor")),
+            (r"qkv/bias$", (None, "tensor")),
+            (r"(attention|feed_forward)/output/kernel$", ("tensor", "fsdp")),
+            (r"(pooler/dense|transform)/kernel$", ("fsdp",)),
+            (r"mlm/bias$", ("tensor",)),
+            (r".*", ()),
+        ),
+        "(regular expression of a parameter's path, mesh axes of its dimensions): the first that matches counts",
+        free=True,
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole recipe, checked."""
+
+    seed: int = key(0, "of every random choice: initialisation, dropout, instances, masks, order")
+    objectives: tuple = key(("mlm", "nsp"), "what is learned; the losses are added")
+    corpus: CorpusConfig = section(CorpusConfig, "the text, from TFDS")
+    tokenizer: TokenizerConfig = section(TokenizerConfig, "WordPiece and its vocabulary")
+    store: StoreConfig = section(StoreConfig, "the tokenised corpus on disk")
+    instances: InstancesConfig = section(InstancesConfig, "which sentences make a row")
+    masking: MaskingConfig = section(MaskingConfig, "which tokens are predicted")
+    model: ModelConfig = section(ModelConfig, "the published architecture")
+    optimizer: OptimizerConfig = section(OptimizerConfig, "the update and its schedule")
+    train: TrainConfig = section(TrainConfig, "how long, on how much")
+    evaluate: EvaluateConfig = section(EvaluateConfig, "held-out evaluation during training")
+    checkpoint: CheckpointConfig = section(CheckpointConfig, "when the state is saved, and what is kept")
+    log: LogConfig = section(LogConfig, "metrics")
+    compute: ComputeConfig = section(ComputeConfig, "implementation settings, apart from what is learned")
+    mesh: MeshConfig = section(MeshConfig, "devices and how arrays lie on them")
+
+
+def recipe() -> ml_collections.ConfigDict:
+    """All keys at their defaults, locked: a recipe sets known keys to values of their type."""
+    return ml_collections.ConfigDict(dataclasses.asdict(Config())).lock()
+
+
+def resolve(config: ml_collections.ConfigDict) -> Config:
+    """A recipe checked and frozen.
+
+    Raises:
+        UserError: a key is unknown, of the wrong type or out of its range; it is named.
+    """
+    return from_dict(config.to_dict())
+
+
+def to_dict(config: Config) -> dict:
+    """The config as plain values that JSON can hold; `from_dict` gives it back."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(values: dict) -> Config:
+    """The checked config of nested plain values, such as JSON gives; missing keys take their defaults."""
+    config = _build(Config, values, "")
+    _check(config)
+    return config
+
+
+def flat(config: Config) -> dict[str, object]:
+    """`{'model.num_layers': 12, ...}`, in the order of the declarations."""
+    return {name: _at(config, name) for name in key_fields()}
+
+
+def key_fields() -> dict[str, dataclasses.Field]:
+    """Every dotted key with the field that declares it."""
+    declared = {}
+    for f in fields(Config):
+        if dataclasses.is_dataclass(f.type):
+            declared.update({f"{f.name}.{g.name}": g for g in fields(f.type)})
+        else:
+            declared[f.name] = f
+    return declared
+
+
+def resume_differences(before: Config, now: Config) -> list[tuple[str, object, object]]:
+    """Keys that a resume may not change and that differ, with the value of the run and the value now."""
+    return [
+        (name, _at(before, name), _at(now, name))
+        for name, f in key_fields().items()
+        if not f.metadata["free"] and _at(before, name) != _at(now, name)
+    ]
+
+
+def with_vocabulary(config: Config, size: int) -> Config:
+    """The config with `model.vocab_size` taken from, or checked against, a vocabulary of `size` entries."""
+    if config.model.vocab_size not in (0, size):
+        raise UserError(
+            "config.model.vocab_size does not fit the vocabulary",
+            found=f"{config.model.vocab_size}, and a vocabulary of {size} tokens",
+            expected="as many as the vocabulary has",
+            hint="leave --config.model.vocab_size out, or name the right --config.tokenizer.vocab_file",
+        )
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, vocab_size=size))
+
+
+def _at(config: Config, name: str):
+    for part in name.split("."):
+        config = getattr(config, part)
+    return config
+
+
+def _build(cls, values: dict, prefix: str):
+    declared = {f.name: f for f in fields(cls)}
+    for name in values:
+        if name not in declared:
+            unknown_key(prefix + name)
+    built = {}
+    for name, value in values.items():
+        f, path = declared[name], prefix + name
+        if dataclasses.is_dataclass(f.type):
+            built[name] = _build(f.type, value, path + ".")
+        else:
+            built[name] = _typed(f, path, value)
+    return cls(**built)
+
+
+def unknown_key(name: str) -> typing.NoReturn:
+    """Raises the error of a key that no recipe has, naming the nearest one."""
+    close = nearest(name, key_fields())
+    raise UserError(
+        f"config.{name} is not a key of a recipe",
+        found=name,
+        expected=f"config.{close}, perhaps" if close else "one of the keys that --help lists",
+        hint="`--help` lists every key with its default",
+    )
+
+
+def _typed(f: dataclasses.Field, path: str, value):
+    want, choices = f.type, f.metadata["choices"]
+    if want is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if want is tuple and isinstance(value, list | tuple):
+        value = _tuples(value)
+    if not isinstance(value, want) or (want is int and isinstance(value, bool)):
+        raise UserError(f"config.{path} has the wrong type", found=repr(value), expected=f"a value like {f.default!r}")
+    if choices and value not in choices:
+        raise UserError(
+            f"config.{path} has a value that is not known",
+            found=repr(value),
+            expected=f"one of {', '.join(repr(c) for c in choices)}",
+        )
+    return value
+
+
+def _tuples(value):
+    return tuple(_tuples(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def _check(config: Config) -> None:
+    def require(ok: bool, name: str, expected: str, hint: str | None = None):
+        if not ok:
+            raise UserError(f"config.{name} is out of range", found=repr(_at(config, name)), expected=expected, hint=hint)
+
+    model, instances, masking, optimizer, train = (
+        config.model, config.instances, config.masking, config.optimizer, config.train)
+    for name, f in key_fields().items():
+        value = _at(config, name)
+        if f.type is float:
+            require(value >= 0, name, "a number that is not negative")
+        if f.type is int and name not in ("seed", "mesh.data"):
+            require(value >= 0, name, "a number that is not negative")
+    for name in ("model.hidden_size", "model.num_layers", "model.num_heads", "model.intermediate_size",
+                 "model.max_position_embeddings", "model.type_vocab_size", "train.steps", "train.batch_size",
+                 "train.accumulation", "log.every", "checkpoint.keep", "masking.max_predictions",
+                 "compute.vocab_multiple", "compute.prefetch", "compute.data_threads",
+                 "tokenizer.vocab_size", "tokenizer.max_chars_per_word", "mesh.slice", "mesh.fsdp", "mesh.tensor"):
+        require(_at(config, name) >= 1, name, "at least 1")
+    for name in ("model.hidden_dropout", "model.attention_dropout"):
+        require(_at(config, name) < 1, name, "a rate from 0 to below 1")
+    for name in ("instances.short_rate", "instances.random_next_rate", "masking.mask_share", "masking.random_share"):
+        require(_at(config, name) <= 1, name, "a share from 0 to 1")
+    require(0 < masking.rate < 1, "masking.rate", "a share between 0 and 1")
+    require(masking.mask_share + masking.random_share <= 1, "masking.random_share",
+            f"at most {1 - masking.mask_share:g}, what masking.mask_share leaves")
+    require(model.hidden_size % model.num_heads == 0, "model.num_heads",
+            f"a divisor of model.hidden_size, {model.hidden_size}")
+    require(5 <= instances.length <= model.max_position_embeddings, "instances.length",
+            f"from 5 to model.max_position_embeddings, {model.max_position_embeddings}")
+    require(train.batch_size % train.accumulation == 0, "train.accumulation",
+            f"a divisor of train.batch_size, {train.batch_size}")
+    require(optimizer.warmup_steps <= train.steps, "optimizer.warmup_steps",
+            f"at most train.steps, {train.steps}", hint="a tenth of the steps is usual")
+    require(config.mesh.data >= 1 or config.mesh.data == -1, "mesh.data", "at least 1, or -1 for all that is left")
+    require(len(config.objectives) > 0, "objectives", "at least one objective, such as ('mlm', 'nsp')")

@@ -1,0 +1,35 @@
+"""What no learning at all would score: the numbers to beat."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from bert_jax.data.batches import Batch
+
+
+def trivial_scores(batches: Iterable[Batch], training_counts: np.ndarray) -> dict[str, float]:
+    """Scores of guessing by frequency on held-out batches.
+
+    Args:
+        batches: the held-out batches.
+        training_counts: int64 `[vocabulary]`, how often each token stands in the training split.
+
+    Returns:
+        `mlm_unigram_loss`, in nats, and `mlm_unigram_perplexity`: of guessing each token with its share of the
+        training split (one added to every count); `mlm_most_frequent_accuracy`: of always guessing the most
+        frequent one; `nsp_majority_accuracy`: of always guessing the more frequent class.
+    """
+    predicted = np.zeros_like(training_counts)
+    labels = np.zeros(2)
+    for batch in batches:
+        counted = batch["masked_ids"][batch["masked_weights"] > 0]
+        predicted += np.bincount(counted, minlength=len(predicted))
+        labels += np.bincount(batch["next_sentence_labels"].ravel(), batch["example_weights"].ravel(), minlength=2)
+    log_share = np.log(training_counts + 1) - np.log(np.sum(training_counts + 1))
+    loss = -np.sum(predicted * log_share) / predicted.sum()
+    return dict(
+        mlm_unigram_loss=float(loss),
+        mlm_unigram_perplexity=float(np.exp(loss)),
+        mlm_most_frequent_accuracy=float(predicted[training_counts.argmax()] / predicted.sum()),
+        nsp_majority_accuracy=float(labels.max() / labels.sum()),
+    )

@@ -1,0 +1,95 @@
+"""Instances with their token ids: the batch that model and objectives read.
+
+A batch is a dict of arrays that is ready for packing: a row holds examples numbered from 1.
+
+    input_ids, token_type_ids, position_ids, segment_ids   int32    [rows, length]
+    example_positions                                      int32    [rows, examples]      where [CLS] is
+    example_weights                                        float32  [rows, examples]      0: no example there
+    masked_positions, masked_ids                           int32    [rows, predictions]
+    masked_weights                                         float32  [rows, predictions]   0: no prediction there
+    next_sentence_labels                                   int32    [rows, examples]      1: B is a random one
+
+`segment_ids` says which example of the row a token belongs to, 0 for padding; attention stays within a
+number and `position_ids` restart with it. Weights, not shapes, say what counts.
+"""
+
+import numpy as np
+
+from bert_jax.config import MaskingConfig
+from bert_jax.data import randomness
+from bert_jax.data.instances import Instances
+from bert_jax.data.masking import mask_tokens
+from bert_jax.text.vocabulary import Vocabulary
+
+Batch = dict[str, np.ndarray]
+
+
+def masked_pairs(
+    tokens: np.ndarray, instances: Instances, keys: np.ndarray, length: int, vocabulary: Vocabulary, masking: MaskingConfig
+) -> Batch:
+    """Rows of one sentence pair each, `[CLS] A [SEP] B [SEP]` and padding, masked.
+
+    Args:
+        tokens: the store's token ids, `[tokens]`.
+        instances: one a row.
+        keys: uint64 `[rows]`, the randomness of each row's masks.
+        length: tokens of a row.
+        vocabulary: gives the special tokens and, for whole words, which tokens continue a word.
+        masking: the recipe's section.
+
+    Returns:
+        A batch of `len(instances)` rows with `masking.max_predictions` predictions and one example a row.
+    """
+    at = np.arange(length)
+    a_end = 1 + instances.a_length[:, None].astype(np.int64)  # where A's [SEP] stands
+    b_end = a_end + 1 + instances.b_length[:, None]  # where B's stands
+    in_a = (at >= 1) & (at < a_end)
+    in_b = (at > a_end) & (at < b_end)
+    # Outside both segments the index is of some token of A: read and thrown away.
+    source = np.where(in_b, instances.b_start[:, None] - a_end - 1, instances.a_start[:, None] - 1) + at
+    source = np.where(in_a | in_b, source, instances.a_start[:, None])
+    ids = tokens[source].astype(np.int32)
+    ids = np.where(in_a | in_b, ids, vocabulary.pad)
+    ids[:, 0] = vocabulary.cls
+    ids = np.where((at == a_end) | (at == b_end), vocabulary.sep, ids)
+    present = at <= b_end
+
+    words = None
+    if masking.whole_word:
+        # A segment that was cut in front may begin in the middle of a word: what is left is a word.
+        starts = ~vocabulary.is_continuation[ids] | ~(in_a | in_b)
+        starts |= (at == 1) | (at == a_end + 1)
+        words = np.cumsum(starts, axis=1) - 1
+    masked = mask_tokens(
+        ids, in_a | in_b, b_end[:, 0] + 1, keys,
+        rate=masking.rate, max_predictions=masking.max_predictions,
+        mask_share=masking.mask_share, random_share=masking.random_share,
+        mask_id=vocabulary.mask, vocab_size=len(vocabulary), words=words)
+    rows = len(instances)
+    return dict(
+        masked,
+        token_type_ids=((at > a_end) & present).astype(np.int32),
+        position_ids=np.where(present, at, 0).astype(np.int32),
+        segment_ids=present.astype(np.int32),
+        example_positions=np.zeros((rows, 1), np.int32),
+        example_weights=np.ones((rows, 1), np.float32),
+        next_sentence_labels=instances.random_next[:, None].astype(np.int32),
+    )
+
+
+def with_padding_rows(batch: Batch, real: np.ndarray, pad_id: int) -> Batch:
+    """The rows of `batch` at the places where bool `real` `[rows]` is true, and padding rows elsewhere.
+
+    A padding row has no token, no example and no prediction: zeros, and `pad_id` for token ids.
+    """
+    padded = {}
+    for name, values in batch.items():
+        full = np.full((len(real), *values.shape[1:]), pad_id if name == "input_ids" else 0, values.dtype)
+        full[real] = values
+        padded[name] = full
+    return padded
+
+
+def mask_keys(seed: int, version: int, instances: np.ndarray) -> np.ndarray:
+    """uint64 `[rows]`: the randomness of each instance's masks, a function of seed, version and instance."""
+    return randomness.bits(randomness.key(seed, "masks"), version, instances)

@@ -1,0 +1,175 @@
+"""Writes documents as a prepared TFDS data set in ArrayRecord, and finds one again.
+
+This is not a `tfds.core.GeneratorBasedBuilder`: its shuffler holds up to a gigabyte in memory and needs
+TensorFlow beyond that. What is written is an ordinary prepared data set, and
+`tfds.data_source(name, data_dir=...)` reads it.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from bert_jax.errors import UserError
+
+VERSION = "1.0.0"
+SPLITS = ("train", "validation")
+SHARD_BYTES = 256 << 20
+
+
+def root(data_dir: str) -> Path:
+    """The local TFDS data directory; empty: TFDS's own default.
+
+    Raises:
+        UserError: it is not a local path.
+    """
+    from tensorflow_datasets.core import constants
+
+    data_dir = str(data_dir or constants.DATA_DIR)
+    if "://" in data_dir:
+        raise UserError("a data set is prepared on a local disk", found=data_dir,
+                        expected="a local directory",
+                        hint="prepare it locally, then copy the directory (gcloud storage cp -r)")
+    return Path(data_dir).expanduser()
+
+
+def check_name(name: str) -> None:
+    """Raises a UserError unless `name` can be a TFDS data set's."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise UserError("not a name for a data set", found=repr(name), hint="--name=my_books",
+                        expected="lower-case letters, digits and underscores, a letter first")
+
+
+def existing(name: str, data_dir: str, recipe: dict):
+    """The `DatasetInfo` of what is prepared under `name`, or None when nothing is.
+
+    Raises:
+        UserError: what is there was not made by the same `recipe`; it is never overwritten.
+    """
+    import tensorflow_datasets as tfds
+
+    home = root(data_dir) / name
+    if not home.exists() or not any(home.iterdir()):
+        return None
+    found = "data of another origin"
+    if (home / VERSION / "dataset_info.json").exists():
+        info = tfds.builder_from_directory(str(home / VERSION)).info
+        before = dict(info.metadata).get("recipe", {})
+        if before == recipe:
+            return info
+        if before:
+            differing = [k for k in sorted(before | recipe) if before.get(k) != recipe.get(k)]
+            found = ", ".join(f"{k} {before.get(k)}, now {recipe.get(k)}" for k in differing)
+    raise UserError(f"{home} exists and holds something else", found=found,
+                    expected="nothing, or the same text",
+                    hint="another --name or --data_dir, or remove the directory yourself")
+
+
+def write(documents: Iterable[tuple[str, str]], *, name: str, data_dir: str, description: str, recipe: dict,
+          counts: dict | None = None):
+    """Writes (split, text) pairs in the order given, and returns the `DatasetInfo`.
+
+    Memory holds one document. `recipe` says how to make the same text again; it is kept as the data set's
+    metadata, with `counts` and a SHA-256 of what was written. The data set appears whole, or not at all.
+
+    Raises:
+        UserError: a split got no document.
+    """
+    import tensorflow_datasets as tfds
+
+    final = root(data_dir) / name / VERSION
+    final.parent.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{name}-incomplete-", dir=final.parent.parent))
+    try:
+        _write(documents, partial, name, description, recipe, counts or {})
+        partial.chmod(0o755)
+        final.parent.mkdir(exist_ok=True)
+        partial.rename(final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return tfds.builder_from_directory(str(final)).info
+
+
+def _write(documents, directory: Path, name: str, description: str, recipe: dict, counts: dict) -> None:
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import dataset_info, naming
+
+    features = tfds.features.FeaturesDict({"text": tfds.features.Text()})
+    digest = hashlib.sha256()
+    writers = {split: _Shards(directory, split) for split in SPLITS}
+    try:
+        for split, text in documents:
+            record = features.serialize_example({"text": text})
+            digest.update(f"{split} {len(record)}\n".encode() + record)
+            writers[split].add(record)
+    finally:
+        for writer in writers.values():
+            writer.close()
+    for split, writer in writers.items():
+        if not writer.lengths:
+            raise UserError(f"the split {split} of {name} would be empty", found="no document",
+                            expected="at least one", hint="more documents, or another share held out")
+    infos = []
+    for split, writer in writers.items():
+        template = naming.ShardedFileTemplate(
+            data_dir=directory, dataset_name=name, split=split, filetype_suffix="array_record")
+        writer.rename(template.sharded_filepaths(len(writer.lengths)))
+        infos.append(tfds.core.SplitInfo(
+            name=split, shard_lengths=writer.lengths, num_bytes=writer.bytes, filename_template=template))
+    info = tfds.core.DatasetInfo(
+        builder=dataset_info.DatasetIdentity(
+            name=name, version=VERSION, data_dir=str(directory), module_name=""),
+        description=description, features=features,
+        metadata=tfds.core.MetadataDict(recipe=recipe, counts=counts, sha256=digest.hexdigest()))
+    info.set_file_format("array_record")
+    info.set_splits(tfds.core.splits.SplitDict(infos))
+    info.write_to_directory(str(directory))
+
+
+class _Shards:
+    """The shards of a split, begun one after the other: how many there will be is known only at the end."""
+
+    def __init__(self, directory: Path, split: str):
+        self.directory, self.split = directory, split
+        self.lengths, self.bytes = [], 0
+        self._writer, self._room = None, 0
+
+    def add(self, record: bytes) -> None:
+        from array_record.python import array_record_module
+
+        if self._room <= 0:
+            self.close()
+            path = self._path(len(self.lengths))
+            # Records compressed one by one are what random access is fast on.
+            self._writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1")
+            self._room = SHARD_BYTES
+            self.lengths.append(0)
+        self._writer.write(record)
+        self.lengths[-1] += 1
+        self.bytes += len(record)
+        self._room -= len(record)
+
+    def close(self) -> None:
+        if self._writer:
+            self._writer.close()
+        self._writer, self._room = None, 0
+
+    def rename(self, paths) -> None:
+        for i, path in enumerate(paths):
+            os.rename(self._path(i), path)
+
+    def _path(self, shard: int) -> Path:
+        return self.directory / f"{self.split}-{shard}"
+
+
+def progress(iterable: Iterable, description: str, total: int | None = None) -> Iterable:
+    """The iterable with a bar on the terminal, gone when done; none when standard error is not one."""
+    return track(iterable, description, total=total, console=Console(stderr=True), transient=True,
+                 disable=not sys.stderr.isatty())

@@ -1,0 +1,110 @@
+"""Which tokens are predicted, and what stands in their place: BERT's masking, a batch at a time in numpy."""
+
+import numpy as np
+
+from bert_jax.data import randomness
+
+
+def mask_tokens(
+    input_ids: np.ndarray,
+    maskable: np.ndarray,
+    tokens: np.ndarray,
+    keys: np.ndarray,
+    *,
+    rate: float,
+    max_predictions: int,
+    mask_share: float,
+    random_share: float,
+    mask_id: int,
+    vocab_size: int,
+    words: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """Chooses the tokens to predict and hides them (Devlin et al., 2018, appendix A.1).
+
+    A row of n tokens gets `min(max_predictions, max(1, round(rate * n)))` predictions, special tokens counted
+    in n but never chosen, as in Google's code.
+
+    Args:
+        input_ids: int32 `[rows, length]`.
+        maskable: bool `[rows, length]`, false at special tokens and padding.
+        tokens: `[rows]`, tokens of each row, special tokens included.
+        keys: uint64 `[rows]`, the randomness of each row.
+        words: int `[rows, length]`, the number of the word that a token is part of, rising along the row; given
+            for whole-word masking. Words are then taken in random order and one that would exceed the number of
+            predictions is passed over, so that there may be fewer.
+        rate, max_predictions: see above.
+        mask_share, random_share: shares of predicted tokens replaced by [MASK] and by any token of the
+            vocabulary; the rest stays as it is.
+        mask_id, vocab_size: of the vocabulary.
+
+    Returns:
+        `input_ids` with the replacements, and `masked_positions`, `masked_ids` (int32), `masked_weights`
+        (float32: 1, or 0 for the unused places, whose position and id are 0), all `[rows, max_predictions]`,
+        positions rising.
+    """
+    rows, length = input_ids.shape
+    wanted = np.clip(np.rint(rate * tokens).astype(np.int64), 1, max_predictions)
+    if words is None:
+        chosen = _choose_tokens(maskable, wanted, max_predictions, keys)
+    else:
+        chosen = _choose_words(maskable, wanted, max_predictions, words, keys)
+    weights = chosen < length
+    positions = np.where(weights, chosen, 0)
+
+    across = np.arange(rows)[:, None]
+    masked_ids = np.where(weights, input_ids[across, positions], 0)
+    draws = randomness.bits(randomness.bits(keys, 1)[:, None], positions)
+    share = randomness.uniform(draws)
+    anything = randomness.below(randomness.bits(draws, 0), vocab_size).astype(input_ids.dtype)
+    hidden = np.where(share < mask_share, mask_id, np.where(share < mask_share + random_share, anything, masked_ids))
+
+    # An unused place writes to a column of its own, which is cut off again.
+    padded = np.concatenate([input_ids, np.zeros((rows, 1), input_ids.dtype)], axis=1)
+    padded[across, np.where(weights, positions, length)] = hidden
+    return dict(
+        input_ids=padded[:, :length],
+        masked_positions=positions.astype(np.int32),
+        masked_ids=masked_ids.astype(np.int32),
+        masked_weights=weights.astype(np.float32),
+    )
+
+
+def _choose_tokens(maskable, wanted, most, keys) -> np.ndarray:
+    """int64 `[rows, most]`: positions of the chosen tokens, rising; `length` where there is none."""
+    rows, length = maskable.shape
+    at = np.arange(length, dtype=np.uint64)
+    # The position rides in the low bits of its random rank: sorting ranks then sorts positions along.
+    room = np.uint64(max(length - 1, 1).bit_length())
+    rank = (randomness.bits(randomness.bits(keys, 0)[:, None], at) >> room << room) | at
+    rank = np.where(maskable, rank, np.uint64(0xFFFFFFFFFFFFFFFF))
+    few = min(most, length)
+    lowest = np.sort(np.partition(rank, few - 1, axis=1)[:, :few], axis=1)
+    positions = (lowest & ((np.uint64(1) << room) - np.uint64(1))).astype(np.int64)
+    available = np.minimum(wanted, maskable.sum(axis=1))
+    positions = np.where(np.arange(few) < available[:, None], positions, length)
+    chosen = np.full((rows, most), length, np.int64)
+    chosen[:, :few] = np.sort(positions, axis=1)
+    return chosen
+
+
+def _choose_words(maskable, wanted, most, words, keys) -> np.ndarray:
+    """As `_choose_tokens`, by whole words."""
+    rows, length = maskable.shape
+    across = np.arange(rows)
+    sizes = np.zeros((rows, length + 1), np.int64)
+    np.add.at(sizes, (across[:, None], np.where(maskable, words, length)), 1)
+    sizes = sizes[:, :length]
+    rank = randomness.bits(randomness.bits(keys, 0)[:, None], np.arange(length))
+    order = np.argsort(np.where(sizes > 0, rank >> np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)), axis=1, kind="stable")
+    taken = np.zeros((rows, length), bool)
+    count = np.zeros(rows, np.int64)
+    for word in order.T:
+        size = sizes[across, word]
+        take = (size > 0) & (count + size <= wanted)
+        taken[across[take], word[take]] = True
+        count += np.where(take, size, 0)
+        if np.all((count >= wanted) | (size == 0)):
+            break
+    positions = np.where(maskable & taken[across[:, None], words], np.arange(length), length)
+    return np.sort(positions, axis=1)[:, :most] if most <= length else np.pad(
+        np.sort(positions, axis=1), ((0, 0), (0, most - length)), constant_values=length)

@@ -1,0 +1,62 @@
+"""What a run needs on disk before it starts: a vocabulary, and a token store for each split."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bert_jax.config import Config, CorpusConfig
+from bert_jax.data.corpora import open_corpus
+from bert_jax.data.store import TokenStore
+from bert_jax.data.store_building import open_or_build
+from bert_jax.errors import UserError
+from bert_jax.text.vocabulary import Vocabulary
+from bert_jax.text.vocabulary_training import train as train_vocabulary
+
+VOCABULARY = "vocab.txt"
+
+
+def open_or_make(config: Config, workdir: Path, progress: bool = True) -> tuple[Vocabulary, TokenStore, TokenStore]:
+    """The vocabulary and the training and held-out stores of a run; what is there already is opened.
+
+    Args:
+        config: the recipe.
+        workdir: gets `vocab.txt` and, unless `config.store.dir` says otherwise, `store/`.
+        progress: show progress on a terminal.
+    """
+    vocabulary = prepare_vocabulary(config, workdir)
+    root = Path(config.store.dir) if config.store.dir else workdir / "store"
+    stores = [
+        open_or_build(root / name, config.corpus, split, config.tokenizer, vocabulary, config.store.workers, progress)
+        for name, split in (("train", config.corpus.train_split), ("held_out", config.corpus.held_out_split))
+    ]
+    return vocabulary, *stores
+
+
+def prepare_vocabulary(config: Config, workdir: Path) -> Vocabulary:
+    """The vocabulary of a run, kept in its workdir: the recipe's file, or one trained on the training split.
+
+    Raises:
+        UserError: the recipe names another vocabulary than the one that the run began with.
+    """
+    kept = workdir / VOCABULARY
+    if config.tokenizer.vocab_file:
+        vocabulary = Vocabulary.load(config.tokenizer.vocab_file)
+        if kept.exists() and Vocabulary.load(kept) != vocabulary:
+            raise UserError(
+                f"{config.tokenizer.vocab_file} is not the vocabulary that this run began with",
+                found=f"{len(vocabulary)} tokens, SHA-256 {vocabulary.digest[:12]}...",
+                expected=f"that of {kept}",
+                hint="name the same --config.tokenizer.vocab_file, or another --workdir",
+            )
+    elif kept.exists():
+        return Vocabulary.load(kept)
+    else:
+        vocabulary = train_vocabulary(_texts(config.corpus), config.tokenizer.vocab_size, config.tokenizer.lowercase)
+    if not kept.exists():
+        vocabulary.save(kept)
+    return vocabulary
+
+
+def _texts(config: CorpusConfig, at_once: int = 64) -> Iterator[str]:
+    corpus = open_corpus(config.name, config.data_dir, config.train_split, config.text_feature)
+    for start in range(0, len(corpus), at_once):
+        yield from corpus.texts(start, start + at_once)

@@ -1,0 +1,117 @@
+"""The training examples of a corpus by number, so that a batch depends on the step and on nothing else."""
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+from bert_jax.config import Config
+from bert_jax.data import batches, randomness
+from bert_jax.data.instances import Instances, plan_pairs
+from bert_jax.data.store import TokenStore
+from bert_jax.errors import UserError
+from bert_jax.text.vocabulary import Vocabulary
+
+
+class PairSource:
+    """Masked sentence pairs of a token store, numbered from 0 through all epochs.
+
+    Every epoch is planned anew, shuffled globally, and as long as epoch 0: the number of pairs differs a little
+    from plan to plan, so an epoch leaves out its last few pairs in shuffled order, or repeats its first few.
+
+    Args:
+        store: the tokenised corpus.
+        vocabulary: the one it was tokenised with.
+        config: the recipe, of which `seed`, `instances` and `masking` count.
+        keep: bool `[documents]`; the others are neither read nor drawn from. None keeps all.
+    """
+
+    def __init__(self, store: TokenStore, vocabulary: Vocabulary, config: Config, keep: np.ndarray | None = None):
+        self._store, self._vocabulary, self._config = store, vocabulary, config
+        begin, end = store.document_offsets[:-1], store.document_offsets[1:]
+        self._documents = (begin, end) if keep is None else (begin[keep], end[keep])
+        self._planner = ThreadPoolExecutor(1, thread_name_prefix="planner")
+        self._epochs: dict[int, Future] = {}
+        self._lock = threading.Lock()
+        self._examples = len(self._epoch(0)[0])
+
+    def __len__(self) -> int:
+        """Examples of an epoch."""
+        return self._examples
+
+    def batch(self, examples: np.ndarray) -> batches.Batch:
+        """The batch of these examples, a row each.
+
+        Args:
+            examples: int64 `[rows]`, numbers counted through all epochs; -1 makes a padding row.
+        """
+        real = examples >= 0
+        epochs, places = np.divmod(examples[real], len(self))
+        parts, keys = [], []
+        # A batch seldom spans two epochs. Rows are put back in the order asked for by the sort's inverse.
+        by_epoch = np.argsort(epochs, kind="stable")
+        for epoch in np.unique(epochs):
+            instances, order = self._epoch(int(epoch))
+            chosen = order[places[by_epoch][epochs[by_epoch] == epoch] % len(instances)]
+            parts.append(instances.take(chosen))
+            keys.append(batches.mask_keys(self._config.seed, self._version(int(epoch)), chosen))
+            if chosen.size and places.max() > len(self) // 2:
+                self._start(int(epoch) + 1)
+        back = np.argsort(by_epoch)
+        batch = batches.masked_pairs(
+            self._store.tokens,
+            Instances(*(np.concatenate([getattr(p, f) for p in parts])[back] for f in Instances.__dataclass_fields__)),
+            np.concatenate(keys)[back],
+            self._config.instances.length,
+            self._vocabulary,
+            self._config.masking,
+        )
+        return batch if real.all() else batches.with_padding_rows(batch, real, self._vocabulary.pad)
+
+    def _version(self, epoch: int) -> int:
+        duplicates = self._config.instances.duplicates
+        return epoch % duplicates if duplicates else epoch
+
+    def _epoch(self, epoch: int) -> tuple[Instances, np.ndarray]:
+        """The pairs of an epoch in the order of the corpus, and the order in which they are taken."""
+        return self._start(epoch).result()
+
+    def _start(self, epoch: int) -> Future:
+        with self._lock:
+            if epoch not in self._epochs:
+                self._epochs[epoch] = self._planner.submit(self._plan, epoch)
+                for old in sorted(self._epochs)[:-2]:
+                    del self._epochs[old]
+            return self._epochs[epoch]
+
+    def _plan(self, epoch: int) -> tuple[Instances, np.ndarray]:
+        config = self._config
+        instances = plan_pairs(
+            self._store.sentence_offsets,
+            *self._documents,
+            length=config.instances.length,
+            short_rate=config.instances.short_rate,
+            random_next_rate=config.instances.random_next_rate,
+            seed=config.seed,
+            version=self._version(epoch),
+        )
+        key = randomness.bits(randomness.key(config.seed, "order"), epoch)
+        return instances, randomness.permutation(key, len(instances))
+
+
+def without_documents_of(store: TokenStore, other: TokenStore) -> np.ndarray:
+    """bool `[documents]`: which documents of `store` do not stand in `other`, by the hash of their text.
+
+    Raises:
+        UserError: none is left, as when both are the same split.
+    """
+    keep = ~np.isin(store.document_hashes, other.document_hashes)
+    if not keep.any():
+        raise UserError(
+            "no held-out document is left",
+            found=f"all {len(keep)} documents of the held-out split are in the training split too",
+            expected="splits that share no document",
+            hint="set --config.corpus.held_out_split to a split of its own, such as 'train[99%:]' beside "
+            "--config.corpus.train_split='train[:99%]'",
+        )
+    return keep

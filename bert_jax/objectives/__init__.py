@@ -1,0 +1,32 @@
+"""What is learned. An objective is a module with the name of its head and two pure functions:
+
+    HEAD                       the head of the model that it reads
+    weight(batch)              how much counts in a batch: predictions, examples, ...
+    terms(logits, batch)       `Terms`: sums over the batch
+
+A loss is the sum of `terms` over that of `weight`. The weight is known before anything is computed, so a batch
+may be computed in parts, or over a mesh, and gives the loss of the whole batch: no mean is taken of means.
+"""
+
+from bert_jax.errors import UserError, nearest
+from bert_jax.objectives import mlm, nsp
+
+OBJECTIVES = {"mlm": mlm, "nsp": nsp}
+
+
+def choose(names: tuple[str, ...]) -> dict:
+    """The objectives of these names, in their order.
+
+    Raises:
+        UserError: a name is unknown.
+    """
+    for name in names:
+        if name not in OBJECTIVES:
+            close = nearest(name, OBJECTIVES)
+            raise UserError(
+                "config.objectives names an objective that is not known",
+                found=repr(name),
+                expected=f"some of {', '.join(map(repr, OBJECTIVES))}",
+                hint=f"did you mean {close!r}?" if close else None,
+            )
+    return {name: OBJECTIVES[name] for name in names}

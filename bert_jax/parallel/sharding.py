@@ -1,0 +1,81 @@
+"""How parameters and activations lie on the mesh."""
+
+import math
+import re
+
+import jax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from bert_jax.errors import UserError
+from bert_jax.parallel.mesh import ROW_AXES
+
+
+def constrain(x: jax.Array, *axes) -> jax.Array:
+    """Says how an array inside the step lies on the mesh, dimension by dimension; the rest of them are whole.
+
+    Does nothing where no mesh is set, and leaves whole a dimension that its axes do not divide.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty:
+        return x
+    return jax.lax.with_sharding_constraint(x, PartitionSpec(*_fitting(x.shape, axes, mesh)))
+
+
+def constrain_rows(x: jax.Array) -> jax.Array:
+    """Keeps an activation's rows over the batch axes and the rest whole.
+
+    Without it the compiler may follow a sharded parameter instead and gather the batch.
+    """
+    return constrain(x, ROW_AXES)
+
+
+def _fitting(shape, axes, mesh) -> list:
+    """The axes, with None for those that do not divide their dimension."""
+    def parts(axis):
+        return math.prod(mesh.shape[a] for a in ((axis,) if isinstance(axis, str) else axis or ()))
+
+    return [axis if size % parts(axis) == 0 else None for size, axis in zip(shape, axes)]
+
+
+def path_name(path: tuple) -> str:
+    """A pytree path as `bert/encoder/layer_0/attention/query/kernel`."""
+    return "/".join(str(getattr(k, "key", getattr(k, "name", getattr(k, "idx", k)))) for k in path)
+
+
+def partition_spec(name: str, shape: tuple[int, ...], mesh: Mesh, rules: tuple, strict: bool = True) -> PartitionSpec:
+    """The spec of the first rule whose expression is found in `name`.
+
+    Scanned layers carry a leading axis that no rule names; it is not sharded.
+
+    Args:
+        name: path of an array; in the optimiser's state it ends with its parameter's path.
+        shape: of the array; a scalar is never sharded.
+        rules: (regular expression, axes of the dimensions), as in `MeshConfig.rules`.
+        strict: a dimension that its axes do not divide is an error; otherwise it is not sharded.
+
+    Raises:
+        UserError: `strict`, and a dimension does not divide.
+    """
+    axes = next((axes for pattern, axes in rules if re.search(pattern, name)), ())
+    if not shape or not axes:
+        return PartitionSpec()
+    if "/layers/" in name:
+        axes = (None, *axes)
+    fitted = _fitting(shape, axes, mesh)
+    for size, axis, fits in zip(shape, axes, fitted):
+        if fits != axis and strict:
+            vocabulary = "word_embeddings" in name or name.endswith("mlm/bias")
+            raise UserError(
+                f"{name} {list(shape)} does not divide over the mesh",
+                found=f"a dimension of {size} over {axis}={mesh.shape[axis]}",
+                expected=f"a multiple of {mesh.shape[axis]}",
+                hint=f"--config.compute.vocab_multiple={mesh.shape[axis]}" if vocabulary
+                else f"another --config.mesh.{axis}, or a rule of config.mesh.rules that leaves this dimension whole",
+            )
+    return PartitionSpec(*fitted)
+
+
+def shardings(tree, mesh: Mesh, rules: tuple, strict: bool = True):
+    """A NamedSharding for every array of `tree` (arrays or their shapes), by its path."""
+    return jax.tree.map_with_path(
+        lambda path, x: NamedSharding(mesh, partition_spec(path_name(path), x.shape, mesh, rules, strict)), tree)

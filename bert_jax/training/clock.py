@@ -1,0 +1,86 @@
+"""Where the time goes."""
+
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+
+class Stopwatch:
+    """Seconds spent, by name."""
+
+    def __init__(self):
+        self._spent: dict[str, float] = defaultdict(float)
+        self._began = time.monotonic()
+
+    @contextlib.contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.add(name, time.monotonic() - began)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Adds to what is spent on `name`."""
+        self._spent[name] += seconds
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds by name, and those since the watch was made under 'all'."""
+        return {name: round(spent, 2) for name, spent in self._spent.items()} | {
+            "all": round(time.monotonic() - self._began, 2)}
+
+
+class Window:
+    """The metrics of the steps since the last line of metrics, and the time they took.
+
+    Args:
+        rows: of a batch, to give rates.
+    """
+
+    def __init__(self, rows: int):
+        self._rows = rows
+        self._reset()
+
+    def add(self, metrics: dict) -> None:
+        """Takes a step's metrics, and waits for those of the step before: the host stays one step ahead, no more."""
+        self._metrics.append(metrics)
+        if len(self._metrics) > 1:
+            jax.block_until_ready(self._metrics[-2])
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Times the wait for data."""
+        began = time.monotonic()
+        yield
+        self._waited += time.monotonic() - began
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leaves out what is not training."""
+        jax.block_until_ready(self._metrics)
+        began = time.monotonic()
+        yield
+        self._paused += time.monotonic() - began
+
+    def close(self) -> dict[str, float]:
+        """Means over the steps, with rates; a new window begins."""
+        steps = jax.device_get(self._metrics)
+        means = {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
+        seconds = time.monotonic() - self._began - self._paused
+        tokens = means.pop("tokens")
+        means |= dict(
+            seconds=seconds,
+            steps_per_second=len(steps) / seconds,
+            sequences_per_second=len(steps) * self._rows / seconds,
+            tokens_per_second=len(steps) * tokens / seconds,
+            data_wait_share=self._waited / seconds,
+        )
+        self._reset()
+        return means
+
+    def _reset(self) -> None:
+        self._metrics: list[dict] = []
+        self._waited = self._paused = 0.0
+        self._began = time.monotonic()

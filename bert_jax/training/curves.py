@@ -1,0 +1,37 @@
+"""The curves of a run as a picture."""
+
+from pathlib import Path
+
+
+def plot(lines: list[dict], baselines: dict[str, float], path: Path) -> None:
+    """Draws losses and accuracies over steps, with the trivial baselines, and writes a PNG.
+
+    Args:
+        lines: of `metrics.jsonl`.
+        baselines: from `bert_jax.data.baselines`; those that are there are drawn.
+        path: of the picture.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    panels = (
+        ("mlm_loss", "MLM loss (nats)", "mlm_unigram_loss", "unigram"),
+        ("mlm_accuracy", "MLM accuracy", "mlm_most_frequent_accuracy", "most frequent token"),
+        ("nsp_accuracy", "NSP accuracy", "nsp_majority_accuracy", "majority class"),
+    )
+    panels = [panel for panel in panels if any(panel[0] in line for line in lines)]
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.6), squeeze=False, layout="constrained")
+    for ax, (name, title, baseline, label) in zip(axes[0], panels):
+        for kind, style in (("train", dict(color="tab:blue", alpha=0.5)), ("held_out", dict(color="tab:orange", marker="o"))):
+            points = [(line["step"], line[name]) for line in lines if line["kind"] == kind and name in line]
+            if points:
+                ax.plot(*zip(*points), label={"train": "training", "held_out": "held out"}[kind], **style)
+        if baseline in baselines:
+            ax.axhline(baselines[baseline], color="grey", linestyle="--", label=label)
+        ax.set(title=title, xlabel="step")
+        ax.grid(alpha=0.3)
+        ax.legend()
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)

@@ -1,0 +1,65 @@
+"""Scores on held-out text: every example once, whatever the mesh."""
+
+import math
+import operator
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from bert_jax.config import Config
+from bert_jax.data.batches import Batch
+from bert_jax.data.pipeline import prefetched
+from bert_jax.data.source import PairSource
+from bert_jax.parallel import mesh as meshes
+from bert_jax.training.step import make_evaluation_step
+
+
+class HeldOut:
+    """The held-out examples of a run in batches, and the compiled step that scores them.
+
+    Args:
+        source: of the held-out documents; its first epoch is what is scored, always with the same masks.
+        config: the recipe.
+        mesh: where the parameters lie.
+        params_sharding: how.
+    """
+
+    def __init__(self, source: PairSource, config: Config, mesh: Mesh, params_sharding):
+        self.examples = min(config.evaluate.max_examples or len(source), len(source))
+        self._source, self._config, self._mesh = source, config, mesh
+        self._rows = config.evaluate.batch_size or config.train.batch_size
+        meshes.check_rows(mesh, self._rows, "evaluate.batch_size" if config.evaluate.batch_size else "train.batch_size")
+        self._step = jax.jit(
+            make_evaluation_step(config),
+            in_shardings=(params_sharding, meshes.row_sharding(mesh)),
+            out_shardings=meshes.replicated(mesh),
+        )
+
+    def batches(self, rows: np.ndarray | None = None) -> Iterator[Batch]:
+        """The held-out batches, or of each the given rows; the last one is filled with padding rows."""
+        rows = np.arange(self._rows) if rows is None else rows
+
+        def batch(number: int) -> Batch:
+            examples = number * self._rows + rows
+            return self._source.batch(np.where(examples < self.examples, examples, -1))
+
+        compute = self._config.compute
+        return prefetched(batch, 0, math.ceil(self.examples / self._rows), compute.data_threads, compute.prefetch)
+
+    def score(self, params) -> dict[str, float]:
+        """For each objective its mean loss, in nats, and accuracy; for MLM the perplexity too."""
+        sums = None
+        for batch in self.batches(meshes.host_rows(self._mesh, self._rows)):
+            part = self._step(params, meshes.to_devices(batch, self._mesh, self._rows))
+            # Summed in float64 on the host: float32 loses whole examples past 16 million of them.
+            part = jax.tree.map(float, jax.device_get(part))
+            sums = part if sums is None else jax.tree.map(operator.add, sums, part)
+        metrics = {}
+        for name, total in sums.items():
+            metrics[f"{name}_loss"] = total["loss"] / total["weight"]
+            metrics[f"{name}_accuracy"] = total["correct"] / total["weight"]
+            if name == "mlm":
+                metrics["mlm_perplexity"] = math.exp(metrics["mlm_loss"])
+        return metrics | dict(examples=self.examples)

@@ -1,0 +1,167 @@
+"""The one way anything is trained: mesh, data, state, step, loop, results."""
+
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from rich.console import Console
+
+from bert_jax import config as configs
+from bert_jax.checkpoint.store import Checkpoints
+from bert_jax.config import Config
+from bert_jax.data import preparation
+from bert_jax.data.baselines import trivial_scores
+from bert_jax.data.pipeline import prefetched
+from bert_jax.data.source import PairSource, without_documents_of
+from bert_jax.data.store import token_counts
+from bert_jax.parallel import mesh as meshes
+from bert_jax.training import curves, provenance, run, state, summary
+from bert_jax.training.clock import Stopwatch, Window
+from bert_jax.training.held_out import HeldOut
+from bert_jax.training.metrics import MetricsWriter, read
+from bert_jax.training.progress import TrainingProgress
+from bert_jax.training.signals import stop_requests
+from bert_jax.training.step import make_train_step
+
+
+def train(config: Config, workdir: Path, console: Console) -> dict | None:
+    """Trains to the last step, from the latest good checkpoint if the workdir has one.
+
+    Args:
+        config: the recipe.
+        workdir: of the run.
+        console: for what a person reads; only the first host's is used.
+
+    Returns:
+        What `results.json` holds, or None if the run was stopped before its end.
+
+    Raises:
+        UserError: the recipe, the data, the devices and the workdir do not fit each other.
+    """
+    clock = Stopwatch()
+    first_host = jax.process_index() == 0
+    console = console if first_host else Console(quiet=True)
+
+    # The mesh first: a mistake there should not cost the preparation of a corpus.
+    mesh = meshes.make_mesh(config.mesh)
+    rows = config.train.batch_size
+    meshes.check_rows(mesh, rows, "train.batch_size")
+    meshes.check_parts(mesh, rows, config.train.accumulation)
+    workdir.mkdir(parents=True, exist_ok=True)
+    checkpoints = Checkpoints(workdir / run.CHECKPOINTS, config.checkpoint.keep, config.checkpoint.keep_every)
+    start = checkpoints.latest_good()
+    if start is not None:
+        run.check_resume(config, workdir)
+    start = start or 0
+
+    with clock("data preparation"):
+        vocabulary, train_store, held_out_store = _on_first_host_first(
+            lambda progress: preparation.open_or_make(config, workdir, progress))
+    if first_host:
+        run.write_json(workdir / run.CONFIG, configs.to_dict(config))
+        provenance.write(workdir, start, dict(train=train_store, held_out=held_out_store))
+    config = configs.with_vocabulary(config, len(vocabulary))
+    with clock("planning"):
+        source = PairSource(train_store, vocabulary, config)
+        keep = without_documents_of(held_out_store, train_store)
+        if not keep.all():
+            console.print(f"{np.sum(~keep):,} held-out documents are in the training split too and are left out")
+        held_out_source = PairSource(held_out_store, vocabulary, config, keep)
+
+    with jax.set_mesh(mesh):
+        state_shapes = state.state_shapes(config, mesh)
+        state_sharding = jax.tree.map(lambda x: x.sharding, state_shapes)
+        row_sharding, whole = meshes.row_sharding(mesh), meshes.replicated(mesh)
+        batch_shapes = {
+            name: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype, sharding=row_sharding)
+            for name, x in source.batch(np.zeros(1, int)).items()
+        }
+        with clock("compilation"):
+            step = jax.jit(
+                make_train_step(config),
+                in_shardings=(state_sharding, row_sharding),
+                out_shardings=(state_sharding, whole),
+                donate_argnums=0,
+            ).lower(state_shapes, batch_shapes).compile()
+        held_out = HeldOut(held_out_source, config, mesh, state_sharding.params)
+        summary.show(console, config, mesh, state_shapes, step, len(source), held_out.examples, len(train_store.tokens))
+
+        with clock("initialisation"):
+            if start:
+                train_state = state.restore(checkpoints, start, config, mesh)
+                console.print(f"goes on from step {start} of {config.train.steps}")
+            else:
+                train_state = jax.jit(lambda: state.initial_state(config), out_shardings=state_sharding)()
+
+        if start == config.train.steps and (workdir / run.RESULTS).exists():
+            console.print(f"this run is done: all {start} steps are trained")
+            return json.loads((workdir / run.RESULTS).read_text())
+
+        host_rows = meshes.host_rows(mesh, rows)
+        stop = min(config.train.stop_after or config.train.steps, config.train.steps)
+        batches = prefetched(lambda n: source.batch(n * rows + host_rows), start, stop,
+                             config.compute.data_threads, config.compute.prefetch)
+        writer = MetricsWriter(workdir, start, config.log.tensorboard) if first_host else None
+        window, done, asked = Window(rows), start, False
+
+        def due(every: int) -> bool:
+            return every > 0 and done % every == 0
+
+        def score() -> dict[str, float]:
+            with clock("held-out evaluation"):
+                scores = held_out.score(train_state.params)
+            if writer:
+                writer.write(done, "held_out", scores)
+            return scores
+
+        with stop_requests() as asked_to_stop, TrainingProgress(start, stop, console) as progress:
+            while done < stop and not asked:
+                with window.waiting():
+                    batch = next(batches)
+                train_state, metrics = step(train_state, meshes.to_devices(batch, mesh, rows))
+                done += 1
+                window.add(metrics)
+                progress.step(done)
+                asked = asked_to_stop(done)
+                last = done == stop or asked
+                if last or due(config.log.every):
+                    means = window.close()
+                    clock.add("training", means["seconds"])
+                    if writer:
+                        writer.write(done, "train", means)
+                    progress.metrics(done, means)
+                if last or due(config.checkpoint.every):
+                    with window.paused(), clock("checkpoints"):
+                        state.save(checkpoints, train_state, done, config)
+                if due(config.evaluate.every) and done < config.train.steps and not asked:
+                    with window.paused():
+                        progress.held_out(done, score())
+
+        results = None
+        if done == config.train.steps:
+            results = score()
+            if first_host:
+                with clock("baselines and plot"):
+                    results |= dict(baselines=trivial_scores(held_out.batches(), token_counts(train_store)))
+                    curves.plot(read(workdir / run.METRICS), results["baselines"], workdir / run.CURVES)
+        with clock("checkpoints"):
+            checkpoints.close()
+        if writer:
+            writer.close()
+            if results:
+                results |= dict(step=done, seconds=clock.seconds())
+                run.write_json(workdir / run.RESULTS, results)
+        if done < config.train.steps:
+            console.print(f"stopped after step {done} of {config.train.steps}; the same command goes on from there")
+        return results
+
+
+def _on_first_host_first(make):
+    """What is on disk is made by one host; the others open it once it is there."""
+    made = make(True) if jax.process_index() == 0 else None
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("made")
+        made = made or make(False)
+    return made

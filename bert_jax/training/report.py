@@ -1,0 +1,48 @@
+"""A run's results for a person to read."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bert_jax.training import run
+
+_ROWS = (
+    ("MLM loss (nats)", "mlm_loss", "mlm_unigram_loss", "unigram"),
+    ("MLM perplexity", "mlm_perplexity", "mlm_unigram_perplexity", "unigram"),
+    ("MLM accuracy", "mlm_accuracy", "mlm_most_frequent_accuracy", "most frequent token"),
+    ("NSP loss (nats)", "nsp_loss", None, None),
+    ("NSP accuracy", "nsp_accuracy", "nsp_majority_accuracy", "majority class"),
+)
+
+
+def show_scores(console: Console, scores: dict) -> None:
+    """Prints held-out scores beside the trivial baselines."""
+    baselines = scores.get("baselines", {})
+    table = Table("held out", "score", "baseline", "of", title=f"{scores['examples']:,} examples, step {scores['step']}",
+                  title_justify="left")
+    for title, name, baseline, of in _ROWS:
+        if name in scores:
+            table.add_row(title, f"{scores[name]:.4f}", f"{baselines[baseline]:.4f}" if baseline in baselines else "",
+                          of or "")
+    console.print(table)
+
+
+def show_state(console: Console, lines: list[dict], workdir: Path) -> None:
+    """Prints the latest training and held-out metrics of a run that is not finished."""
+    latest = {line["kind"]: line for line in lines}
+    table = Table("metric", *latest, title=f"{workdir}, not finished", title_justify="left")
+    for name in dict.fromkeys(name for line in latest.values() for name in line if name != "kind"):
+        table.add_row(name, *(f"{line[name]:.6g}" if name in line else "" for line in latest.values()))
+    console.print(table)
+    console.print(f"  {workdir / run.CURVES}: curves", highlight=False, soft_wrap=True)
+
+
+def show_results(console: Console, results: dict, workdir: Path) -> None:
+    """Prints scores, where the time went, and where everything lies."""
+    show_scores(console, results)
+    seconds = results["seconds"]
+    console.print("seconds: " + ", ".join(f"{name} {spent:.0f}" for name, spent in seconds.items()), highlight=False)
+    for name, what in ((run.RESULTS, "these results"), (run.METRICS, "metrics by step"), (run.CURVES, "curves"),
+                       (run.CHECKPOINTS, "checkpoints"), (run.CONFIG, "the recipe as it was run")):
+        console.print(f"  {workdir / name}: {what}", highlight=False, soft_wrap=True)

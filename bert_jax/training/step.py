@@ -1,0 +1,84 @@
+"""The one step: a pure function from a state and a batch to the next state and its metrics."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from bert_jax.config import Config
+from bert_jax.objectives import choose
+from bert_jax.optim import make_optimizer
+from bert_jax.optim.schedules import warmup_schedule
+from bert_jax.training.state import TrainState, make_model
+
+
+def make_train_step(config: Config) -> Callable:
+    """Builds `step(state, batch) -> (state, metrics)` from the model, the objectives and the optimiser.
+
+    The batch may be computed in `config.train.accumulation` parts; losses, gradients and dropout are those of the
+    whole batch. Metrics are float32 scalars: the loss and each objective's loss and accuracy, global norms of
+    gradient, update and parameters, the learning rate, and the number of tokens that are not padding.
+    """
+    model, objectives = make_model(config), choose(config.objectives)
+    optimizer = make_optimizer(config.optimizer, config.train.steps)
+    schedule = warmup_schedule(config.optimizer, config.train.steps)
+    parts = config.train.accumulation
+
+    def loss(params, batch, rows, weights, key):
+        outputs = model.apply({"params": params}, batch, rows=rows, deterministic=False, rngs={"dropout": key})
+        metrics = {}
+        for name, objective in objectives.items():
+            terms = objective.terms(outputs[objective.HEAD], batch)
+            metrics[f"{name}_loss"] = terms.loss / weights[name]
+            metrics[f"{name}_accuracy"] = terms.correct / weights[name]
+        return sum(metrics[f"{name}_loss"] for name in objectives), metrics
+
+    gradient = jax.value_and_grad(loss, has_aux=True)
+
+    def step(state: TrainState, batch: dict) -> tuple[TrainState, dict]:
+        weights = {name: jnp.maximum(objective.weight(batch), 1) for name, objective in objectives.items()}
+        key = jax.random.fold_in(jax.random.key(config.seed, impl=config.compute.prng), state.step)
+        rows = jnp.arange(batch["input_ids"].shape[0])
+        if parts == 1:
+            (total, metrics), gradients = gradient(state.params, batch, rows, weights, key)
+        else:
+            # Every parts-th row makes a part, so that each device finds its rows of a part among its own.
+            split = jax.tree.map(
+                lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), (batch, rows))
+
+            def add(sums, part):
+                return jax.tree.map(jnp.add, sums, gradient(state.params, *part, weights, key)), None
+
+            shapes = jax.eval_shape(gradient, state.params, batch, rows, weights, key)
+            zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+            ((total, metrics), gradients), _ = jax.lax.scan(add, zeros, split)
+        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        metrics |= dict(
+            loss=total,
+            gradient_norm=optax.global_norm(gradients),
+            update_norm=optax.global_norm(updates),
+            parameter_norm=optax.global_norm(params),
+            learning_rate=schedule(state.step),
+            tokens=jnp.sum(batch["segment_ids"] > 0).astype(jnp.float32),
+        )
+        return TrainState(state.step + 1, params, opt_state), metrics
+
+    return step
+
+
+def make_evaluation_step(config: Config) -> Callable:
+    """Builds `step(params, batch) -> sums`, without dropout: for each objective its summed loss, how many were
+    right, and the weight over which to divide, as float32 scalars."""
+    model, objectives = make_model(config), choose(config.objectives)
+
+    def step(params, batch: dict) -> dict:
+        outputs = model.apply({"params": params}, batch)
+        sums = {}
+        for name, objective in objectives.items():
+            terms = objective.terms(outputs[objective.HEAD], batch)
+            sums[name] = dict(loss=terms.loss, correct=terms.correct, weight=objective.weight(batch))
+        return sums
+
+    return step

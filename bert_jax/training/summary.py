@@ -1,0 +1,80 @@
+"""What a run is about to do, on one screen."""
+
+import math
+import re
+
+import jax
+from jax.sharding import Mesh
+from rich.console import Console
+from rich.table import Table
+
+from bert_jax.config import Config
+from bert_jax.model import flops
+from bert_jax.parallel.sharding import path_name
+from bert_jax.training.state import TrainState
+
+
+def show(console: Console, config: Config, mesh: Mesh, state_shapes: TrainState, step, examples: int, held_out: int,
+         tokens: int) -> None:
+    """Prints model, data, batch, mesh, sharding, FLOPs and memory.
+
+    Args:
+        state_shapes: the state's `jax.ShapeDtypeStruct`s with their shardings.
+        step: the compiled step.
+        examples, held_out: examples of an epoch and of an evaluation.
+        tokens: of the training store.
+    """
+    model, train, length = config.model, config.train, config.instances.length
+    step_flops = flops.train_step(model, train.batch_size, length, config.masking.max_predictions, 1)
+    memory = step.memory_analysis()  # None where the compiler does not tell
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column()
+    rows = {
+        "model": f"{model.num_layers} layers, hidden {model.hidden_size}, {model.num_heads} heads, "
+                 f"feed-forward {model.intermediate_size}, vocabulary {model.vocab_size:,}",
+        "parameters": f"{count(state_shapes.params):,}",
+        "data": f"{tokens:,} tokens, {examples:,} examples an epoch, {held_out:,} held out",
+        "batch": f"{train.batch_size} rows of {length} tokens" + (
+            f" in {train.accumulation} parts" if train.accumulation > 1 else ""),
+        "steps": f"{train.steps:,} ({train.steps * train.batch_size / examples:.2f} epochs)",
+        "FLOPs a step": f"{step_flops / 1e12:.3g} T, {step_flops * train.steps / 1e18:.3g} E in all (matrix products)",
+        "devices": f"{mesh.size} x {mesh.devices.flat[0].device_kind}, {jax.process_count()} host(s)" + (
+            f"; {jax.device_count() - mesh.size} not used" if mesh.size < jax.device_count() else ""),
+        "mesh": " ".join(f"{axis}={size}" for axis, size in mesh.shape.items() if size > 1) or "one device",
+        "sharding": _sharding_lines(state_shapes.params, mesh),
+        "memory a device": f"{_bytes(held_bytes(state_shapes))} parameters and optimiser" + (
+            f", {_bytes(memory.temp_size_in_bytes)} temporaries of the step" if memory else ""),
+        "compute": f"{config.compute.dtype}, {'scanned' if config.compute.scan_layers else 'unrolled'} layers, "
+                   f"remat {config.compute.remat}, {config.compute.prng}",
+    }
+    for name, text in rows.items():
+        table.add_row(name, text)
+    console.print(table)
+
+
+def count(tree) -> int:
+    """Numbers in a tree of arrays or shapes."""
+    return sum(math.prod(x.shape) for x in jax.tree.leaves(tree))
+
+
+def held_bytes(tree) -> int:
+    """Bytes that a tree of shapes with shardings takes on each device."""
+    return sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(tree))
+
+
+def _sharding_lines(params, mesh) -> str:
+    if mesh.size == 1:
+        return "none"
+    kinds = {}
+    for path, x in jax.tree_util.tree_leaves_with_path(params):
+        name = re.sub(r"layer_\d+", "layer_*", path_name(path))
+        axes = [a if mesh.shape.get(a, 1) > 1 else None for a in x.sharding.spec]
+        if any(axes):
+            kinds.setdefault(tuple(axes), []).append(name)
+    lines = [f"{', '.join(dict.fromkeys(names))}: ({', '.join(str(a) for a in axes)})" for axes, names in kinds.items()]
+    return "\n".join(lines + ["everything else: whole on every device"])
+
+
+def _bytes(n: int) -> str:
+    return f"{n / 2**30:.2f} GiB" if n >= 2**30 else f"{n / 2**20:.1f} MiB"

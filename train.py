@@ -1,0 +1,31 @@
+"""Trains a recipe: `python train.py --config=configs/demo.py --workdir=runs/demo [--config.key=value]`."""
+
+from pathlib import Path
+
+from bert_jax.cli.arguments import parse, parser_with_config, run
+
+
+def main(argv: list[str]) -> None:
+    parser = parser_with_config("train.py", "Train a recipe. A run that was stopped goes on where it was.")
+    parser.add_argument("--workdir", required=True, type=Path, help="where the run lies: checkpoints, metrics, results")
+    parser.add_argument("--coordinator", default="", help="address:port of the first of several hosts")
+    parser.add_argument("--hosts", type=int, default=0, help="how many hosts there are, with --coordinator")
+    parser.add_argument("--host_index", type=int, default=-1, help="which one this is, from 0, with --coordinator")
+    args, config = parse(parser, argv)
+
+    # After the options are known to be right: these imports take seconds.
+    from rich.console import Console
+
+    from bert_jax.parallel import hosts
+    from bert_jax.training.loop import train
+    from bert_jax.training.report import show_results
+
+    hosts.join(args.coordinator, args.hosts, args.host_index)
+    console = Console()
+    results = train(config, args.workdir, console)
+    if results:
+        show_results(console, results, args.workdir)
+
+
+if __name__ == "__main__":
+    run(main)
