@@ -46,8 +46,11 @@ class CorpusConfig:
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    vocab_file: str = key("", "a vocabulary, one token a line as Google's vocab.txt; empty: one is trained on the corpus")
+    vocab_file: str = key("", "a vocabulary, one token a line as Google's vocab.txt; empty: one is trained on the corpus",
+                          free=True)
     vocab_size: int = key(8192, "entries of the vocabulary that is trained when vocab_file is empty")
+    vocab_documents: int = key(0, "documents, spread evenly, on which it is trained; 0: all")
+    vocab_characters: int = key(1000, "most frequent characters that it knows; the rest are [UNK]")
     lowercase: bool = key(True, "uncased: lower-case the text and strip its accents")
     max_chars_per_word: int = key(200, "a longer word becomes [UNK]: 200 in Google's code, 100 in Hugging Face's")
 
@@ -282,6 +285,8 @@ def _build(cls, values: dict, prefix: str):
     for name, value in values.items():
         f, path = declared[name], prefix + name
         if dataclasses.is_dataclass(f.type):
+            if not isinstance(value, dict):
+                raise UserError(f"config.{path} has the wrong type", found=repr(value), expected="a section of keys")
             built[name] = _build(f.type, value, path + ".")
         else:
             built[name] = _typed(f, path, value)
@@ -290,7 +295,7 @@ def _build(cls, values: dict, prefix: str):
 
 def unknown_key(name: str) -> typing.NoReturn:
     """Raises the error of a key that no recipe has, naming the nearest one."""
-    close = nearest(name, key_fields())
+    close = nearest(name, [*key_fields(), *(f.name for f in fields(Config))])
     raise UserError(
         f"config.{name} is not a key of a recipe",
         found=name,
@@ -337,7 +342,7 @@ def _check(config: Config) -> None:
                  "model.max_position_embeddings", "model.type_vocab_size", "train.steps", "train.batch_size",
                  "train.accumulation", "log.every", "checkpoint.keep", "masking.max_predictions",
                  "compute.vocab_multiple", "compute.prefetch", "compute.data_threads",
-                 "tokenizer.vocab_size", "tokenizer.max_chars_per_word", "mesh.slice", "mesh.fsdp", "mesh.tensor"):
+                 "tokenizer.vocab_size", "tokenizer.vocab_characters", "tokenizer.max_chars_per_word", "mesh.slice", "mesh.fsdp", "mesh.tensor"):
         require(_at(config, name) >= 1, name, "at least 1")
     for name in ("model.hidden_dropout", "model.attention_dropout"):
         require(_at(config, name) < 1, name, "a rate from 0 to below 1")

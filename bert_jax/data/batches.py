@@ -25,7 +25,8 @@ Batch = dict[str, np.ndarray]
 
 
 def masked_pairs(
-    tokens: np.ndarray, instances: Instances, keys: np.ndarray, length: int, vocabulary: Vocabulary, masking: MaskingConfig
+    tokens: np.ndarray, instances: Instances, keys: np.ndarray, length: int, vocabulary: Vocabulary,
+    masking: MaskingConfig,
 ) -> Batch:
     """Rows of one sentence pair each, `[CLS] A [SEP] B [SEP]` and padding, masked.
 
@@ -40,39 +41,36 @@ def masked_pairs(
     Returns:
         A batch of `len(instances)` rows with `masking.max_predictions` predictions and one example a row.
     """
-    at = np.arange(length)
-    a_end = 1 + instances.a_length[:, None].astype(np.int64)  # where A's [SEP] stands
-    b_end = a_end + 1 + instances.b_length[:, None]  # where B's stands
-    in_a = (at >= 1) & (at < a_end)
-    in_b = (at > a_end) & (at < b_end)
-    # Outside both segments the index is of some token of A: read and thrown away.
-    source = np.where(in_b, instances.b_start[:, None] - a_end - 1, instances.a_start[:, None] - 1) + at
-    source = np.where(in_a | in_b, source, instances.a_start[:, None])
-    ids = tokens[source].astype(np.int32)
-    ids = np.where(in_a | in_b, ids, vocabulary.pad)
+    rows, at = np.arange(len(instances)), np.arange(length, dtype=np.int32)
+    a_end = instances.a_length + 1  # where A's [SEP] stands
+    b_end = a_end + instances.b_length + 1  # where B's stands
+    after_a, present = at > a_end[:, None], at <= b_end[:, None]
+    # Beside the segments it is some other token, or none and clipped: read and overwritten.
+    source = np.where(after_a, (instances.b_start - a_end - 1)[:, None], (instances.a_start - 1)[:, None])
+    source += at
+    ids = np.where(present, tokens.take(source, mode="clip"), vocabulary.pad).astype(np.int32)
     ids[:, 0] = vocabulary.cls
-    ids = np.where((at == a_end) | (at == b_end), vocabulary.sep, ids)
-    present = at <= b_end
+    ids[rows, a_end] = ids[rows, b_end] = vocabulary.sep
+    maskable = at < b_end[:, None]
+    maskable[:, 0] = maskable[rows, a_end] = False
 
     words = None
     if masking.whole_word:
-        # A segment that was cut in front may begin in the middle of a word: what is left is a word.
-        starts = ~vocabulary.is_continuation[ids] | ~(in_a | in_b)
-        starts |= (at == 1) | (at == a_end + 1)
-        words = np.cumsum(starts, axis=1) - 1
+        # A segment that was cut in front may begin in the middle of a word: what is left is a word, to which the
+        # special token before it is counted and, since it is not maskable, makes no difference.
+        words = np.cumsum(~vocabulary.is_continuation[ids], axis=1) - 1
     masked = mask_tokens(
-        ids, in_a | in_b, b_end[:, 0] + 1, keys,
+        ids, maskable, b_end + 1, keys,
         rate=masking.rate, max_predictions=masking.max_predictions,
         mask_share=masking.mask_share, random_share=masking.random_share,
         mask_id=vocabulary.mask, vocab_size=len(vocabulary), words=words)
-    rows = len(instances)
     return dict(
         masked,
-        token_type_ids=((at > a_end) & present).astype(np.int32),
-        position_ids=np.where(present, at, 0).astype(np.int32),
+        token_type_ids=(after_a & present).astype(np.int32),
+        position_ids=at * present,
         segment_ids=present.astype(np.int32),
-        example_positions=np.zeros((rows, 1), np.int32),
-        example_weights=np.ones((rows, 1), np.float32),
+        example_positions=np.zeros((len(rows), 1), np.int32),
+        example_weights=np.ones((len(rows), 1), np.float32),
         next_sentence_labels=instances.random_next[:, None].astype(np.int32),
     )
 

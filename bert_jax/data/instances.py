@@ -2,9 +2,10 @@
 
 Google's `create_pretraining_data.py` walks through a document and cuts it into chunks of about a target
 length; a chunk is cut again into segments A and B, and half the time B is replaced by sentences of another
-document, whereupon the walk goes back to the sentences that B did not use. The walk is sequential in a
-document but independent across documents, so here all documents take their n-th step at the same time, in
-numpy. No token is looked at: an instance is four numbers that say where its tokens lie in the store.
+document, whereupon the walk goes back to the sentences that B did not use. Here each choice is a function of
+the sentence where its chunk begins. So numpy makes the choices for all sentences, as if a chunk began at
+each, and what is left of the walk is to follow where one chunk says that the next begins. No token is looked
+at: an instance is four numbers that say where its tokens lie in the store.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from bert_jax.data import randomness
 from bert_jax.errors import UserError
 
 SPECIAL_TOKENS = 3  # [CLS] A [SEP] B [SEP]
+_SENTENCES_AT_ONCE = 1 << 16  # bounds the memory of a plan and changes nothing in it
 
 
 @dataclass(frozen=True)
@@ -72,58 +74,73 @@ def plan_pairs(
             hint="check that blank lines (format 'sentences') or files (format 'documents') separate documents",
         )
     longest = length - SPECIAL_TOKENS
-    walk_key = randomness.bits(randomness.key(seed, "instances"), version, np.arange(documents))
-    target = np.where(
-        randomness.uniform(randomness.bits(walk_key, 0)) < short_rate,
-        2 + randomness.below(randomness.bits(walk_key, 1), longest - 1),
-        longest,
-    )
+    key = randomness.bits(randomness.key(seed, "instances"), version)
+    counts = document_end - document_begin
 
-    at = document_begin.astype(np.int64)
-    active = np.flatnonzero(at < document_end)
-    steps = []
-    while active.size:
-        begin, end, want = at[active], document_end[active], target[active]
-        draws = randomness.bits(walk_key[active], begin - document_begin[active] + 2)
-        stop = _reach(sentence_offsets, begin, end, want)
+    def plan_some(numbers: np.ndarray) -> Instances:
+        """The pairs of the documents with these numbers, in order."""
+        walk_key = randomness.bits(key, numbers)
+        target = np.where(
+            randomness.uniform(randomness.bits(walk_key, 0)) < short_rate,
+            2 + randomness.below(randomness.bits(walk_key, 1), longest - 1),
+            longest,
+        )
+        # For every sentence, the chunk that would begin at it.
+        many = counts[numbers]
+        document, walk_key, want = (np.repeat(x, many) for x in (numbers, walk_key, target))
+        within = np.arange(len(document)) - np.repeat(np.cumsum(many) - many, many)
+        begin = document_begin[document] + within
+        draws = randomness.bits(walk_key, within + 2)
+        stop = np.searchsorted(sentence_offsets, sentence_offsets[begin] + want)
+        stop = np.minimum(stop, document_end[document])
         sentences = stop - begin
         a_stop = begin + 1 + randomness.below(randomness.bits(draws, 0), np.maximum(sentences - 1, 1))
         random_next = (sentences == 1) | (randomness.uniform(randomness.bits(draws, 1)) < random_next_rate)
 
+        # Of these the ones that there are, and only for them B from elsewhere.
+        walk = _walk(np.where(random_next, a_stop, stop) - begin)
+        document, want, begin, draws, stop, a_stop, random_next = (
+            x[walk] for x in (document, want, begin, draws, stop, a_stop, random_next))
         other = randomness.below(randomness.bits(draws, 2), documents - 1)
-        other += other >= active
-        other_begin, other_end = document_begin[other], document_end[other]
-        b_begin = other_begin + randomness.below(randomness.bits(draws, 3), other_end - other_begin)
-        a_tokens = sentence_offsets[a_stop] - sentence_offsets[begin]
-        b_stop = _reach(sentence_offsets, b_begin, other_end, want - a_tokens)
+        other += other >= document
+        b_begin = document_begin[other] + randomness.below(randomness.bits(draws, 3), counts[other])
+        a_start = sentence_offsets[begin]
+        a_length = sentence_offsets[a_stop] - a_start
+        b_stop = _reach(sentence_offsets, b_begin, document_end[other], want - a_length)
+        b_start = sentence_offsets[np.where(random_next, b_begin, a_stop)]
+        b_length = sentence_offsets[np.where(random_next, b_stop, stop)] - b_start
+        return _truncate(a_start, a_length, b_start, b_length, random_next, longest, draws)
 
-        steps.append((
-            begin,
-            a_stop,
-            np.where(random_next, b_begin, a_stop),
-            np.where(random_next, b_stop, stop),
-            random_next,
-        ))
-        at[active] = np.where(random_next, a_stop, stop)
-        active = active[at[active] < end]
+    # Documents in groups of about as many sentences.
+    group = np.cumsum(counts) // _SENTENCES_AT_ONCE
+    parts = [plan_some(numbers) for numbers in
+             np.split(np.arange(documents), np.flatnonzero(np.diff(group)) + 1)]
+    return Instances(*(np.concatenate([getattr(part, name) for part in parts])
+                       for name in Instances.__dataclass_fields__))
 
-    a_begin, a_stop, b_begin, b_stop, random_next = map(np.concatenate, zip(*steps))
-    walk = np.argsort(a_begin)
-    a_begin, a_stop, b_begin, b_stop, random_next = (
-        x[walk] for x in (a_begin, a_stop, b_begin, b_stop, random_next))
-    return _truncate(
-        sentence_offsets[a_begin], sentence_offsets[a_stop] - sentence_offsets[a_begin],
-        sentence_offsets[b_begin], sentence_offsets[b_stop] - sentence_offsets[b_begin],
-        random_next, longest, randomness.bits(randomness.key(seed, "truncation"), version))
+
+def _walk(strides: np.ndarray) -> np.ndarray:
+    """The places that are met from 0 on, where each says how far on the next is."""
+    strides, end, places, at = strides.tolist(), len(strides), [], 0
+    while at < end:
+        places.append(at)
+        at += strides[at]
+    return np.array(places, np.int64)
 
 
 def _reach(offsets: np.ndarray, begin: np.ndarray, end: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """The sentence before which at least `tokens` tokens lie from `begin` on; at least one on, at most `end`."""
-    stop = np.searchsorted(offsets, offsets[begin] + np.maximum(tokens, 1))
-    return np.minimum(stop, end)
+    """The sentence before which at least `tokens` tokens lie from `begin` on; one on or more, at most `end`."""
+    # No sentence is empty, so it is near: a search among all offsets would leave the cache each time.
+    low, high = begin + 1, np.minimum(begin + np.maximum(tokens, 1), end)
+    enough = offsets[begin] + tokens
+    while np.any(low < high):
+        middle = (low + high) // 2
+        reached = offsets[middle] >= enough
+        low, high = np.where(reached, low, np.minimum(middle + 1, high)), np.where(reached, middle, high)
+    return low
 
 
-def _truncate(a_start, a_length, b_start, b_length, random_next, longest: int, key) -> Instances:
+def _truncate(a_start, a_length, b_start, b_length, random_next, longest: int, keys) -> Instances:
     """Shortens pairs to `longest` tokens as Google does: a token at a time off the longer segment (off B when
     they are equal), from its front or its back by the toss of a coin."""
     excess = np.maximum(a_length + b_length - longest, 0)
@@ -132,10 +149,7 @@ def _truncate(a_start, a_length, b_start, b_length, random_next, longest: int, k
     from_longer = np.minimum(excess, uneven)
     from_a = np.where(a_length > b_length, from_longer, 0) + even // 2
     from_b = np.where(a_length > b_length, 0, from_longer) + (even + 1) // 2
-    cut = np.flatnonzero(excess)
-    cut_key = randomness.bits(key, cut)
-    a_start, b_start = a_start.copy(), b_start.copy()
-    a_start[cut] += randomness.heads(randomness.bits(cut_key, 0), from_a[cut])
-    b_start[cut] += randomness.heads(randomness.bits(cut_key, 1), from_b[cut])
     return Instances(
-        a_start, (a_length - from_a).astype(np.int32), b_start, (b_length - from_b).astype(np.int32), random_next)
+        a_start + randomness.heads(randomness.bits(keys, 4), from_a), (a_length - from_a).astype(np.int32),
+        b_start + randomness.heads(randomness.bits(keys, 5), from_b), (b_length - from_b).astype(np.int32),
+        random_next)

@@ -58,11 +58,10 @@ def mask_tokens(
     anything = randomness.below(randomness.bits(draws, 0), vocab_size).astype(input_ids.dtype)
     hidden = np.where(share < mask_share, mask_id, np.where(share < mask_share + random_share, anything, masked_ids))
 
-    # An unused place writes to a column of its own, which is cut off again.
-    padded = np.concatenate([input_ids, np.zeros((rows, 1), input_ids.dtype)], axis=1)
-    padded[across, np.where(weights, positions, length)] = hidden
+    replaced = input_ids.copy()
+    replaced[np.nonzero(weights)[0], positions[weights]] = hidden[weights]
     return dict(
-        input_ids=padded[:, :length],
+        input_ids=replaced,
         masked_positions=positions.astype(np.int32),
         masked_ids=masked_ids.astype(np.int32),
         masked_weights=weights.astype(np.float32),
@@ -70,32 +69,24 @@ def mask_tokens(
 
 
 def _choose_tokens(maskable, wanted, most, keys) -> np.ndarray:
-    """int64 `[rows, most]`: positions of the chosen tokens, rising; `length` where there is none."""
-    rows, length = maskable.shape
-    at = np.arange(length, dtype=np.uint64)
-    # The position rides in the low bits of its random rank: sorting ranks then sorts positions along.
-    room = np.uint64(max(length - 1, 1).bit_length())
-    rank = (randomness.bits(randomness.bits(keys, 0)[:, None], at) >> room << room) | at
-    rank = np.where(maskable, rank, np.uint64(0xFFFFFFFFFFFFFFFF))
+    """int64 `[rows, most]`: positions of the chosen tokens, rising; `length` or more where there is none."""
+    length = maskable.shape[1]
     few = min(most, length)
-    lowest = np.sort(np.partition(rank, few - 1, axis=1)[:, :few], axis=1)
-    positions = (lowest & ((np.uint64(1) << room) - np.uint64(1))).astype(np.int64)
-    available = np.minimum(wanted, maskable.sum(axis=1))
-    positions = np.where(np.arange(few) < available[:, None], positions, length)
-    chosen = np.full((rows, most), length, np.int64)
-    chosen[:, :few] = np.sort(positions, axis=1)
-    return chosen
+    rank, low_bits = _random_ranks(maskable, keys)
+    positions = (np.sort(np.partition(rank, few - 1, axis=1)[:, :few], axis=1) & low_bits).astype(np.int64)
+    return _rising(np.where(np.arange(few) < wanted[:, None], positions, length), most, length)
 
 
 def _choose_words(maskable, wanted, most, words, keys) -> np.ndarray:
     """As `_choose_tokens`, by whole words."""
     rows, length = maskable.shape
     across = np.arange(rows)
-    sizes = np.zeros((rows, length + 1), np.int64)
-    np.add.at(sizes, (across[:, None], np.where(maskable, words, length)), 1)
-    sizes = sizes[:, :length]
-    rank = randomness.bits(randomness.bits(keys, 0)[:, None], np.arange(length))
-    order = np.argsort(np.where(sizes > 0, rank >> np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)), axis=1, kind="stable")
+    # What is no part of a word is counted in a column of its own, which is then emptied.
+    number = across[:, None] * (length + 1) + np.where(maskable, words, length)
+    sizes = np.bincount(number.ravel(), minlength=rows * (length + 1)).reshape(rows, length + 1)
+    sizes[:, length] = 0
+    rank, low_bits = _random_ranks(sizes[:, :length] > 0, keys)
+    order = np.minimum(np.sort(rank, axis=1) & low_bits, np.uint64(length)).astype(np.int64)
     taken = np.zeros((rows, length), bool)
     count = np.zeros(rows, np.int64)
     for word in order.T:
@@ -105,6 +96,28 @@ def _choose_words(maskable, wanted, most, words, keys) -> np.ndarray:
         count += np.where(take, size, 0)
         if np.all((count >= wanted) | (size == 0)):
             break
-    positions = np.where(maskable & taken[across[:, None], words], np.arange(length), length)
-    return np.sort(positions, axis=1)[:, :most] if most <= length else np.pad(
-        np.sort(positions, axis=1), ((0, 0), (0, most - length)), constant_values=length)
+    chosen = maskable & taken[across[:, None], words]
+    return _rising(np.where(chosen, np.arange(length), length), most, length)
+
+
+def _random_ranks(present, keys) -> tuple[np.ndarray, np.uint64]:
+    """uint64 `[rows, length]`: random ranks, the highest where nothing is present.
+
+    A rank's low bits hold its column, so that sorting ranks sorts columns along: the second value cuts them
+    out again, and gives `length` or more where nothing is present.
+    """
+    length = present.shape[1]
+    low_bits = (np.uint64(1) << np.uint64(length.bit_length())) - np.uint64(1)
+    rank = randomness.bits(randomness.bits(keys, 0)[:, None], np.arange(length))
+    rank &= ~low_bits
+    rank |= np.arange(length, dtype=np.uint64)
+    np.copyto(rank, np.iinfo(np.uint64).max, where=~present)
+    return rank, low_bits
+
+
+def _rising(positions, most, length) -> np.ndarray:
+    """The positions of each row sorted, cut or filled with `length` to `most` of them."""
+    positions = np.sort(positions, axis=1)[:, :most]
+    filled = np.full((len(positions), most), length, np.int64)
+    filled[:, :positions.shape[1]] = positions
+    return filled

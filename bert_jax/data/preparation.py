@@ -50,13 +50,17 @@ def prepare_vocabulary(config: Config, workdir: Path) -> Vocabulary:
     elif kept.exists():
         return Vocabulary.load(kept)
     else:
-        vocabulary = train_vocabulary(_texts(config.corpus), config.tokenizer.vocab_size, config.tokenizer.lowercase)
+        tokenizer = config.tokenizer
+        vocabulary = train_vocabulary(_texts(config.corpus, tokenizer.vocab_documents), tokenizer.vocab_size,
+                                      tokenizer.lowercase, tokenizer.vocab_characters)
     if not kept.exists():
         vocabulary.save(kept)
     return vocabulary
 
 
-def _texts(config: CorpusConfig, at_once: int = 64) -> Iterator[str]:
+def _texts(config: CorpusConfig, wanted: int, at_once: int = 64) -> Iterator[str]:
+    """About `wanted` documents of the training split in evenly spread blocks, or all for 0."""
     corpus = open_corpus(config.name, config.data_dir, config.train_split, config.text_feature)
-    for start in range(0, len(corpus), at_once):
+    stride = max(at_once, at_once * len(corpus) // wanted) if wanted else at_once
+    for start in range(0, len(corpus), stride):
         yield from corpus.texts(start, start + at_once)

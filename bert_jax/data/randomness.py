@@ -45,18 +45,19 @@ def below(bits: np.ndarray, n) -> np.ndarray:
     return (uniform(bits) * n).astype(np.int64)
 
 
-def heads(key: np.ndarray, tosses: np.ndarray) -> np.ndarray:
-    """How many of `tosses` fair coins fall on heads: a binomial draw for each element of int64 `tosses`."""
+def heads(keys: np.ndarray, tosses: np.ndarray) -> np.ndarray:
+    """How many of int64 `tosses` `[n]` fair coins fall on heads, by keys `[n]`: int64 `[n]`, binomial."""
     count = np.zeros(tosses.shape, np.int64)
     for word in range(-(-int(tosses.max(initial=0)) // 64)):
-        left = np.clip(tosses - 64 * word, 0, 64)
+        at = np.flatnonzero(tosses > 64 * word)
+        left = np.minimum(tosses[at] - 64 * word, 64)
         # A shift by 64 is undefined, so the word is shifted in two halves.
         half = (left // 2).astype(np.uint64)
         rest = left.astype(np.uint64) - half
-        word_bits = bits(key, word)
+        word_bits = bits(keys[at], word)
         low = word_bits & ((np.uint64(1) << half) - np.uint64(1))
         high = (word_bits >> np.uint64(32)) & ((np.uint64(1) << rest) - np.uint64(1))
-        count += np.bitwise_count(low).astype(np.int64) + np.bitwise_count(high).astype(np.int64)
+        count[at] += np.bitwise_count(low).astype(np.int64) + np.bitwise_count(high)
     return count
 
 
@@ -66,6 +67,10 @@ def permutation(key: np.ndarray, n: int) -> np.ndarray:
 
 
 def _mix(z: np.ndarray) -> np.ndarray:
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    # In place: fresh memory would take as long as the arithmetic.
+    z = z ^ (z >> np.uint64(30))
+    z *= np.uint64(0xBF58476D1CE4E5B9)
+    z ^= z >> np.uint64(27)
+    z *= np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return z

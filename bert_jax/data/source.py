@@ -47,20 +47,22 @@ class PairSource:
         """
         real = examples >= 0
         epochs, places = np.divmod(examples[real], len(self))
-        parts, keys = [], []
-        # A batch seldom spans two epochs. Rows are put back in the order asked for by the sort's inverse.
-        by_epoch = np.argsort(epochs, kind="stable")
-        for epoch in np.unique(epochs):
-            instances, order = self._epoch(int(epoch))
-            chosen = order[places[by_epoch][epochs[by_epoch] == epoch] % len(instances)]
+        rows, parts, keys = [], [], []
+        # A batch seldom spans two epochs, and a host's share of the last held-out batch may be all padding.
+        for epoch in map(int, np.unique(epochs) if epochs.size else [0]):
+            here = np.flatnonzero(epochs == epoch)
+            instances, order = self._epoch(epoch)
+            chosen = order[places[here] % len(instances)]
+            rows.append(here)
             parts.append(instances.take(chosen))
-            keys.append(batches.mask_keys(self._config.seed, self._version(int(epoch)), chosen))
-            if chosen.size and places.max() > len(self) // 2:
-                self._start(int(epoch) + 1)
-        back = np.argsort(by_epoch)
+            keys.append(batches.mask_keys(self._config.seed, self._version(epoch), chosen))
+            if places[here].max(initial=0) > len(self) // 2:
+                self._start(epoch + 1)
+        back = np.argsort(np.concatenate(rows))
         batch = batches.masked_pairs(
             self._store.tokens,
-            Instances(*(np.concatenate([getattr(p, f) for p in parts])[back] for f in Instances.__dataclass_fields__)),
+            Instances(*(np.concatenate([getattr(part, name) for part in parts])[back]
+                        for name in Instances.__dataclass_fields__)),
             np.concatenate(keys)[back],
             self._config.instances.length,
             self._vocabulary,
@@ -78,11 +80,12 @@ class PairSource:
 
     def _start(self, epoch: int) -> Future:
         with self._lock:
-            if epoch not in self._epochs:
-                self._epochs[epoch] = self._planner.submit(self._plan, epoch)
-                for old in sorted(self._epochs)[:-2]:
-                    del self._epochs[old]
-            return self._epochs[epoch]
+            # Threads may lag behind by an epoch, so what goes is what was used longest ago.
+            future = self._epochs.pop(epoch, None) or self._planner.submit(self._plan, epoch)
+            self._epochs[epoch] = future
+            for old in list(self._epochs)[:-2]:
+                del self._epochs[old]
+            return future
 
     def _plan(self, epoch: int) -> tuple[Instances, np.ndarray]:
         config = self._config

@@ -22,13 +22,14 @@ def attention(query, key, value, segment_ids, *, drop=lambda probabilities: prob
         The attended values, shaped like `query`, and the probabilities before dropout, float32
         `[rows, heads, length, length]`.
     """
+    query, key, value = (x.swapaxes(1, 2) for x in (query, key, value))  # heads first: plain batched products
     query = query / jnp.sqrt(query.shape[-1]).astype(query.dtype)
-    scores = jnp.einsum("rqhd,rkhd->rhqk", query, key, precision=precision, preferred_element_type=jnp.float32)
+    scores = jnp.einsum("rhqd,rhkd->rhqk", query, key, precision=precision, preferred_element_type=jnp.float32)
     together = segment_ids[:, None, :, None] == segment_ids[:, None, None, :]
     # Finite, so that no row gives NaN; after the softmax what it masks is 0 to the bit.
     probabilities = jax.nn.softmax(jnp.where(together, scores, jnp.finfo(jnp.float32).min), axis=-1)
     weights = drop(probabilities.astype(value.dtype))
-    return jnp.einsum("rhqk,rkhd->rqhd", weights, value, precision=precision), probabilities
+    return jnp.einsum("rhqk,rhkd->rhqd", weights, value, precision=precision).swapaxes(1, 2), probabilities
 
 
 class SelfAttention(nn.Module):

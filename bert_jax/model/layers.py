@@ -1,8 +1,11 @@
 """The small parts that every room of the model uses: dense layers, LayerNorm, activations, dropout."""
 
+import math
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.extend.random import threefry2x32_p
 
 from bert_jax.config import ComputeConfig, ModelConfig
 
@@ -35,23 +38,29 @@ def precision(compute: ComputeConfig) -> str | None:
 
 
 def keep_mask(key: jax.Array, rows: jax.Array, shape: tuple[int, ...], rate: float) -> jax.Array:
-    """bool `shape`: true where dropout at `rate` keeps a value.
+    """bool `shape`, of at least two dimensions: true where dropout keeps a value.
 
-    With threefry, what a row keeps is a function of the key and of the row's number in the batch: it is the
-    same on every mesh and however the batch is computed in parts. The faster generators cannot promise that
-    and draw for all rows at once.
+    With threefry, what a row keeps is a function of the key and of the row's number in the batch: the counter of
+    the generator is (row, place in the row). So it is the same on every mesh and however the batch is computed in
+    parts. The faster generators cannot promise that and draw for all rows at once.
 
     Args:
         key: of this dropout in this step.
         rows: int32 `[shape[0]]`, each row's number in the whole batch.
+        shape: of what is dropped; the first dimension is the rows.
+        rate: share that is dropped, to the nearest 1 / 65536.
     """
-    threshold = jnp.uint32(min(round(rate * 2**32), 2**32 - 1))
-    if str(jax.random.key_impl(key)) == "threefry2x32":
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, rows)
-        bits = jax.vmap(lambda k: jax.random.bits(k, shape[1:]))(keys)
-    else:
-        bits = jax.random.bits(jax.random.fold_in(key, rows[0]), shape)
-    return bits >= threshold
+    threshold = round(rate * 2**16)
+    if str(jax.random.key_impl(key)) != "threefry2x32":
+        return jax.random.bits(jax.random.fold_in(key, rows[0]), shape, jnp.uint16) >= threshold
+    # A block of threefry gives 64 bits, enough for four places. They are put together along the dimension before
+    # the last, which costs no device a shuffle within vectors.
+    block = (*shape[:-2], -(-shape[-2] // 4), shape[-1])
+    place = jnp.arange(math.prod(block[1:]), dtype=jnp.uint32).reshape(1, *block[1:])
+    row = rows.astype(jnp.uint32).reshape(-1, *[1] * (len(block) - 1))
+    words = threefry2x32_p.bind(*jax.random.key_data(key), *jnp.broadcast_arrays(row, place))
+    quarters = [part for word in words for part in (word & 0xFFFF, word >> 16)]
+    return jnp.concatenate([quarter >= threshold for quarter in quarters], axis=-2)[..., :shape[-2], :]
 
 
 class Dropout(nn.Module):

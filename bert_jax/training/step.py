@@ -18,7 +18,7 @@ def make_train_step(config: Config) -> Callable:
 
     The batch may be computed in `config.train.accumulation` parts; losses, gradients and dropout are those of the
     whole batch. Metrics are float32 scalars: the loss and each objective's loss and accuracy, global norms of
-    gradient, update and parameters, the learning rate, and the number of tokens that are not padding.
+    gradient and update, the learning rate, and the number of tokens that are not padding.
     """
     model, objectives = make_model(config), choose(config.objectives)
     optimizer = make_optimizer(config.optimizer, config.train.steps)
@@ -59,7 +59,6 @@ def make_train_step(config: Config) -> Callable:
             loss=total,
             gradient_norm=optax.global_norm(gradients),
             update_norm=optax.global_norm(updates),
-            parameter_norm=optax.global_norm(params),
             learning_rate=schedule(state.step),
             tokens=jnp.sum(batch["segment_ids"] > 0).astype(jnp.float32),
         )

@@ -1,0 +1,84 @@
+"""What a user types, and reads when it was wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bert_jax import config as configs
+from bert_jax.cli.arguments import parse, parser_with_config
+from bert_jax.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def recipe_file(tmp_path):
+    path = tmp_path / "recipe.py"
+    path.write_text("from bert_jax.config import recipe\n\ndef get_config(layers='3'):\n    config = recipe()\n"
+                    "    config.model.num_layers = int(layers)\n    return config\n")
+    return path
+
+
+def parsed(*arguments):
+    parser = parser_with_config("test", "")
+    parser.add_argument("--workdir")
+    return parse(parser, list(arguments))
+
+
+def test_recipe_and_keys(recipe_file):
+    args, config = parsed(f"--config={recipe_file}", "--workdir=x", "--config.train.batch_size=64",
+                          "--config.optimizer.learning_rate=1e-3", "--config.objectives=('mlm',)",
+                          "--config.masking.whole_word=True", "--config.corpus.train_split=train[:90%]")
+    assert args.workdir == "x" and config.model.num_layers == 3 and config.train.batch_size == 64
+    assert config.optimizer.learning_rate == 1e-3 and config.objectives == ("mlm",) and config.masking.whole_word
+    assert config.corpus.train_split == "train[:90%]"
+    assert parsed(f"--config={recipe_file}:5")[1].model.num_layers == 5
+
+
+@pytest.mark.parametrize("argument, expected", [
+    ("--config.model.num_layer=2", "config.model.num_layers, perhaps"),
+    ("--config.train.steps=many", "wrong type"),
+    ("--config.train.steps", "has no value"),
+    ("--config.model.num_heads=7", "divisor"),
+])
+def test_wrong_keys(recipe_file, argument, expected):
+    with pytest.raises(UserError, match=expected):
+        parsed(f"--config={recipe_file}", argument)
+
+
+def test_wrong_recipes(recipe_file):
+    with pytest.raises(UserError, match="no recipe"):
+        parsed()
+    with pytest.raises(UserError, match="is not there"):
+        parsed("--config=nowhere.py")
+    recipe_file.write_text(recipe_file.read_text().replace("num_layers", "num_layrs"))
+    with pytest.raises(UserError, match="num_layrs"):
+        parsed(f"--config={recipe_file}")
+    with pytest.raises(SystemExit):
+        parsed(f"--config={recipe_file}", "--wrokdir=x")
+
+
+def run(*command, **environment):
+    return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=120,
+                          env=os.environ | environment)
+
+
+@pytest.mark.parametrize("command", [["train.py"], ["evaluate.py"], ["-m", "bert_jax", "prepare"],
+                                     ["-m", "bert_jax", "report"], ["-m", "bert_jax"]])
+def test_help_is_full(command):
+    done = run(*command, "--help")
+    assert done.returncode == 0, done.stderr
+    if command[0] != "-m":
+        for name, field in configs.key_fields().items():
+            assert f"--config.{name}=" in done.stdout and field.metadata["help"] in done.stdout
+
+
+def test_errors_are_a_few_lines_and_status_2(tmp_path):
+    done = run("train.py", "--config=configs/demo.py", f"--workdir={tmp_path / 'run'}", f"--config.corpus.data_dir={tmp_path}")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: the data set 'documentation' is not prepared")
+    assert "prepare documentation" in done.stderr and len(done.stderr.splitlines()) < 8
+    assert "is not a command" in run("-m", "bert_jax", "trian").stderr

@@ -1,0 +1,107 @@
+"""Every test sees eight virtual CPU devices; what needs one takes one."""
+
+import os
+import tempfile
+
+os.environ["JAX_PLATFORMS"] = "cpu"
+# Little is computed here and much compiled: fast compilation counts, and what is compiled twice is taken from a cache.
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+    " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+_cache = tempfile.TemporaryDirectory(prefix="bert-jax-tests-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+from bert_jax import config as configs  # noqa: E402
+
+
+@pytest.fixture
+def recipe():
+    """A recipe of a very small model, to change."""
+    small = configs.recipe()
+    small.model.vocab_size = 101
+    small.model.hidden_size = 32
+    small.model.num_layers = 2
+    small.model.num_heads = 2
+    small.model.intermediate_size = 64
+    small.model.max_position_embeddings = 16
+    small.instances.length = 16
+    small.masking.max_predictions = 4
+    small.train.batch_size = 8
+    small.train.steps = 20
+    small.optimizer.warmup_steps = 4
+    small.optimizer.learning_rate = 1e-3
+    small.mesh.data = 1
+    return small
+
+
+@pytest.fixture
+def make_batch():
+    """`make_batch(config, seed)`: random rows of one example each, ragged, with ragged predictions."""
+    return random_batch
+
+
+def random_batch(config, seed=0, rows=None):
+    rng = np.random.default_rng(seed)
+    rows, length = rows or config.train.batch_size, config.instances.length
+    predictions, vocab = config.masking.max_predictions, config.model.vocab_size
+    tokens = rng.integers(length // 2, length + 1, (rows, 1))
+    at = np.arange(length)
+    present = (at < tokens).astype(np.int32)
+    return dict(
+        input_ids=rng.integers(5, vocab, (rows, length)).astype(np.int32) * present,
+        token_type_ids=((at > length // 3) * present).astype(np.int32),
+        position_ids=(at * present).astype(np.int32),
+        segment_ids=present,
+        example_positions=np.zeros((rows, 1), np.int32),
+        example_weights=np.ones((rows, 1), np.float32),
+        masked_positions=np.sort(rng.integers(1, length // 2, (rows, predictions))).astype(np.int32),
+        masked_ids=rng.integers(5, vocab, (rows, predictions)).astype(np.int32),
+        masked_weights=(np.arange(predictions) < rng.integers(1, predictions + 1, (rows, 1))).astype(np.float32),
+        next_sentence_labels=rng.integers(0, 2, (rows, 1)).astype(np.int32),
+    )
+
+
+@pytest.fixture(scope="session")
+def corpus_dir(tmp_path_factory):
+    """A TFDS data directory with the corpus `topics`: the pages of `pydoc`'s topics, real English in 80 documents."""
+    from pydoc_data.topics import topics
+
+    from bert_jax.data.builders import local_text
+
+    root = tmp_path_factory.mktemp("corpus")
+    for name, text in topics.items():
+        (root / f"{name}.txt").write_text(text)
+    local_text.prepare([root], "documents", "topics", str(root / "tfds"), held_out=0.2)
+    return root / "tfds"
+
+
+@pytest.fixture
+def run_recipe(recipe, corpus_dir, tmp_path_factory):
+    """A recipe that trains on `topics`; all runs of a session share one token store and its vocabulary."""
+    recipe.corpus.name = "topics"
+    recipe.corpus.data_dir = str(corpus_dir)
+    recipe.tokenizer.vocab_size = 600
+    recipe.model.vocab_size = 0
+    recipe.model.max_position_embeddings = recipe.instances.length = 32
+    recipe.train.steps = 6
+    recipe.optimizer.warmup_steps = 2
+    recipe.log.every = 2
+    recipe.log.tensorboard = False
+    recipe.evaluate.every = 4
+    recipe.evaluate.max_examples = 20
+    recipe.checkpoint.every = 2
+    recipe.store.workers = 1
+    shared = corpus_dir.parent / "store"
+    recipe.store.dir = str(shared)
+    vocabulary = corpus_dir.parent / "vocab.txt"
+    if not vocabulary.exists():
+        from bert_jax.data.preparation import prepare_vocabulary
+
+        prepare_vocabulary(configs.resolve(recipe), corpus_dir.parent)
+    recipe.tokenizer.vocab_file = str(vocabulary)
+    return recipe

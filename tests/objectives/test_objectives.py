@@ -1,0 +1,49 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+
+from bert_jax.errors import UserError
+from bert_jax.objectives import choose, mlm, nsp
+from bert_jax.objectives.terms import choice
+
+
+def test_choice_against_scipy():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(3, 5, 11)).astype(np.float32) * 10
+    labels = rng.integers(0, 11, (3, 5))
+    weights = rng.integers(0, 2, (3, 5)).astype(np.float32)
+    terms = choice(jnp.asarray(logits), jnp.asarray(labels), jnp.asarray(weights))
+    chosen = np.take_along_axis(log_softmax(logits.astype(np.float64), axis=-1), labels[..., None], -1)[..., 0]
+    np.testing.assert_allclose(terms.loss, -(chosen * weights).sum(), rtol=1e-6)
+    assert terms.correct == ((logits.argmax(-1) == labels) * weights).sum()
+
+
+def test_ties_count_as_argmax_counts_them():
+    logits = jnp.array([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    labels = jnp.array([0, 1, 0])
+    assert choice(logits, labels, jnp.array([1.0, 1.0, 1.0])).correct == 2
+
+
+def test_large_logits_do_not_overflow():
+    terms = choice(jnp.array([[1e4, -1e4]]), jnp.array([1]), jnp.ones(1))
+    assert terms.loss == 2e4
+
+
+def test_weights_say_what_counts(recipe, make_batch):
+    from bert_jax.config import resolve
+
+    batch = make_batch(resolve(recipe))
+    assert mlm.weight(batch) == batch["masked_weights"].sum()
+    assert nsp.weight(batch) == 8
+    rng = np.random.default_rng(1)
+    logits = jnp.asarray(rng.normal(size=(*batch["masked_ids"].shape, 101)), jnp.float32)
+    terms = mlm.terms(logits, batch)
+    batch["masked_ids"] = np.where(batch["masked_weights"] > 0, batch["masked_ids"], 7)
+    assert jax.tree.all(jax.tree.map(jnp.array_equal, mlm.terms(logits, batch), terms))
+
+
+def test_unknown_objective_names_the_nearest():
+    with pytest.raises(UserError, match="'mlm'"):
+        choose(("mml",))

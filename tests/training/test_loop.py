@@ -1,0 +1,146 @@
+"""Runs from beginning to end, stopped and resumed, on real text."""
+
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from rich.console import Console
+
+from bert_jax import config as configs
+from bert_jax.checkpoint.store import Checkpoints
+from bert_jax.errors import UserError
+from bert_jax.parallel import mesh as meshes
+from bert_jax.training import metrics, run, state
+from bert_jax.training.loop import train
+
+
+def quiet():
+    return Console(quiet=True)
+
+
+def go(recipe, workdir, **keys):
+    recipe = recipe.copy_and_resolve_references()
+    for name, value in keys.items():
+        section, _, key = name.partition("__")
+        recipe[section][key] = value
+    return train(configs.resolve(recipe), workdir, quiet())
+
+
+def final_state(recipe, workdir):
+    config = configs.resolve(recipe)
+    vocabulary = len((workdir / "vocab.txt").read_text().splitlines())
+    config = configs.with_vocabulary(config, vocabulary)
+    checkpoints = Checkpoints(workdir / run.CHECKPOINTS, read_only=True)
+    with jax.set_mesh(mesh := meshes.make_mesh(config.mesh)):
+        return jax.device_get(state.restore(checkpoints, checkpoints.latest_good(), config, mesh))
+
+
+@pytest.fixture(scope="module")
+def whole(request, tmp_path_factory):
+    """A workdir trained without a stop; made once, since compiling takes seconds."""
+    made = {}
+
+    def make(recipe):
+        if "workdir" not in made:
+            made["workdir"] = tmp_path_factory.mktemp("runs") / "whole"
+            made["results"] = go(recipe, made["workdir"])
+        return made["workdir"], made["results"]
+
+    return make
+
+
+def test_a_run_leaves_what_it_says(run_recipe, whole):
+    workdir, results = whole(run_recipe)
+    assert json.loads((workdir / run.RESULTS).read_text()) == results
+    assert {"mlm_loss", "mlm_accuracy", "mlm_perplexity", "nsp_loss", "nsp_accuracy", "baselines", "seconds"} <= set(results)
+    assert set(results["baselines"]) == {"mlm_unigram_loss", "mlm_unigram_perplexity", "mlm_most_frequent_accuracy",
+                                         "nsp_majority_accuracy"}
+    assert results["examples"] == 20 and results["step"] == 6
+    assert np.exp(results["mlm_loss"]) == pytest.approx(results["mlm_perplexity"])
+    for name in (run.CONFIG, run.CURVES, run.METRICS, "vocab.txt"):
+        assert (workdir / name).stat().st_size > 0
+    lines = metrics.read(workdir / run.METRICS)
+    assert [(line["step"], line["kind"]) for line in lines] == [
+        (2, "train"), (4, "train"), (4, "held_out"), (6, "train"), (6, "held_out")]
+    assert {"loss", "mlm_loss", "mlm_accuracy", "nsp_accuracy", "gradient_norm", "update_norm", "learning_rate",
+            "sequences_per_second", "tokens_per_second", "data_wait_share"} <= set(lines[0])
+    provenance = json.loads(next((workdir / "provenance").iterdir()).read_text())
+    assert provenance["packages"]["jax"] == jax.__version__ and provenance["stores"]["train"]["counts"]["tokens"] > 0
+    assert sorted(int(p.name) for p in (workdir / run.CHECKPOINTS).iterdir() if p.name.isdigit()) == [2, 4, 6]
+
+
+def test_stopped_and_resumed_is_bit_equal(run_recipe, whole, tmp_path):
+    workdir, results = whole(run_recipe)
+    assert go(run_recipe, tmp_path / "run", train__stop_after=3) is None
+    resumed = go(run_recipe, tmp_path / "run")
+    jax.tree.map(np.testing.assert_array_equal, final_state(run_recipe, tmp_path / "run"),
+                 final_state(run_recipe, workdir))
+    assert {k: v for k, v in resumed.items() if k != "seconds"} == {k: v for k, v in results.items() if k != "seconds"}
+
+
+def test_a_finished_run_is_left_as_it_is(run_recipe, whole):
+    workdir, results = whole(run_recipe)
+    before = (workdir / run.METRICS).read_bytes()
+    assert go(run_recipe, workdir) == results
+    assert (workdir / run.METRICS).read_bytes() == before
+
+
+def test_results_that_a_kill_prevented_are_made(run_recipe, whole, tmp_path):
+    workdir, results = whole(run_recipe)
+    shutil.copytree(workdir, tmp_path / "run")
+    (tmp_path / "run" / run.RESULTS).unlink()
+    again = go(run_recipe, tmp_path / "run")
+    assert again["mlm_loss"] == results["mlm_loss"]
+
+
+def test_another_layout_and_mesh_resume_the_same_run(run_recipe, whole, tmp_path):
+    workdir, results = whole(run_recipe)
+    shutil.copytree(workdir, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / run.CHECKPOINTS / "6")
+    (tmp_path / "run" / run.RESULTS).unlink()
+    again = go(run_recipe, tmp_path / "run", mesh__data=2, mesh__tensor=2, compute__vocab_multiple=16,
+               compute__fused_qkv=True)
+    assert again["mlm_loss"] == pytest.approx(results["mlm_loss"], rel=1e-4)
+
+
+def test_a_config_that_may_not_change_is_refused(run_recipe, whole):
+    workdir, _ = whole(run_recipe)
+    before = (workdir / run.CONFIG).read_bytes()
+    with pytest.raises(UserError, match="begun with another config") as error:
+        go(run_recipe, workdir, optimizer__learning_rate=0.5, masking__rate=0.2)
+    assert "config.optimizer.learning_rate=0.5" in str(error.value)
+    assert "config.masking.rate=0.15" in str(error.value)
+    assert (workdir / run.CONFIG).read_bytes() == before
+
+
+def test_a_damaged_checkpoint_is_set_aside(run_recipe, whole, tmp_path):
+    """One flipped bit in the latest checkpoint: the run goes on from the one before, to the same end."""
+    workdir, results = whole(run_recipe)
+    shutil.copytree(workdir, tmp_path / "run")
+    (tmp_path / "run" / run.RESULTS).unlink()
+    latest = tmp_path / "run" / run.CHECKPOINTS / "6"
+    target = max((p for p in (latest / "params").rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    content = bytearray(target.read_bytes())
+    content[len(content) // 2] ^= 1
+    target.write_bytes(content)
+    again = go(run_recipe, tmp_path / "run")
+    assert again["mlm_loss"] == results["mlm_loss"]
+    assert (tmp_path / "run" / run.CHECKPOINTS / "damaged-6").is_dir()
+
+
+def test_another_vocabulary_is_refused(run_recipe, whole, tmp_path):
+    workdir, _ = whole(run_recipe)
+    tokens = (workdir / "vocab.txt").read_text().splitlines()
+    (tmp_path / "other.txt").write_text("\n".join([*tokens[:-1], "zebrafish"]) + "\n")
+    with pytest.raises(UserError, match="not the vocabulary that this run began with"):
+        go(run_recipe, workdir, tokenizer__vocab_file=str(tmp_path / "other.txt"), train__steps=6)
+
+
+def test_mistakes_are_found_before_anything_is_made(run_recipe, tmp_path):
+    with pytest.raises(UserError, match="config.train.batch_size does not divide"):
+        go(run_recipe, tmp_path / "run", mesh__data=8, train__batch_size=12)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UserError, match="not prepared"):
+        go(run_recipe, tmp_path / "run", corpus__name="topcs")

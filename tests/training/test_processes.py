@@ -1,0 +1,133 @@
+"""What only real processes show: kills, signals, several hosts. Run by `make test-full`."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bert_jax import config as configs
+
+pytestmark = pytest.mark.full
+ROOT = Path(__file__).parents[2]
+
+
+def arguments(recipe) -> list[str]:
+    """The keys of a recipe that differ from the defaults, as a user would give them."""
+    given, default = configs.flat(configs.resolve(recipe)), configs.flat(configs.Config())
+    return [f"--config.{name}={value}" for name, value in given.items() if value != default[name]]
+
+
+def start(recipe, workdir, *more, devices=1, **popen):
+    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    empty = workdir.parent / "empty.py"
+    empty.write_text("from bert_jax.config import recipe as get_config\n")
+    command = [sys.executable, str(ROOT / "train.py"), f"--config={empty}", f"--workdir={workdir}", *arguments(recipe)]
+    return subprocess.Popen([*command, *more], cwd=ROOT, env=environment, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, **popen)
+
+
+def finish(process, status=0) -> str:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == status, output
+    return output
+
+
+def arrays(workdir: Path, step: int) -> dict[str, np.ndarray]:
+    """All arrays of a checkpoint, by path."""
+    import jax
+    import orbax.checkpoint as ocp
+
+    found = {}
+    for item in ("params", "optimizer"):
+        tree = ocp.StandardCheckpointer().restore(workdir / "checkpoints" / str(step) / item)
+        found |= {item + jax.tree_util.keystr(path): np.asarray(x)
+                  for path, x in jax.tree_util.tree_leaves_with_path(tree)}
+    return found
+
+
+def check_equal(one: dict, two: dict):
+    assert one.keys() == two.keys() and len(one) > 50
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, two[name], err_msg=name)
+
+
+@pytest.fixture
+def long_recipe(run_recipe):
+    run_recipe.train.steps = 60
+    run_recipe.checkpoint.every = 7
+    run_recipe.evaluate.every = 0
+    return run_recipe
+
+
+def test_killed_at_random_and_resumed_is_bit_equal(long_recipe, tmp_path):
+    """SIGKILL, three times, at moments that no code of ours chooses."""
+    finish(start(long_recipe, tmp_path / "whole"))
+    chance = random.Random(time.time_ns())
+    kills = 0
+    while kills < 3:
+        process = start(long_recipe, tmp_path / "killed")
+        # Once there are metrics, training is under way; from then on any moment will do.
+        metrics = tmp_path / "killed" / "metrics.jsonl"
+        before = metrics.stat().st_size if metrics.exists() else 0
+        while process.poll() is None and (not metrics.exists() or metrics.stat().st_size <= before):
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.5))
+        process.kill()
+        process.communicate()
+        kills += 1
+    finish(start(long_recipe, tmp_path / "killed"))
+    check_equal(arrays(tmp_path / "whole", 60), arrays(tmp_path / "killed", 60))
+    whole, killed = ([json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+                     for name in ("whole", "killed"))
+    timing = ("seconds", "per_second", "share")
+
+    def untimed(line):
+        return {name: value for name, value in line.items() if not name.endswith(timing)}
+
+    # A line is the mean since the line before; a resume begins a new window, so only whole windows compare.
+    assert untimed(whole[-1]) == untimed(killed[-1])
+    assert len({line["step"] for line in killed if line["kind"] == "train"}) >= 25
+
+
+def test_sigterm_saves_and_exits_cleanly(long_recipe, tmp_path):
+    long_recipe.train.steps = 5000
+    long_recipe.checkpoint.every = 0
+    process = start(long_recipe, tmp_path / "run")
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    while process.poll() is None and (not metrics.exists() or not metrics.stat().st_size):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    output = finish(process)
+    assert "the same command goes on from there" in output
+    saved = [int(p.name) for p in (tmp_path / "run" / "checkpoints").iterdir() if p.name.isdigit()]
+    assert len(saved) == 1 and f"stopped after step {saved[0]} of 5000" in output
+    assert f"goes on from step {saved[0]}" in finish(start(long_recipe, tmp_path / "run", f"--config.train.stop_after={saved[0] + 1}"))
+
+
+def test_two_hosts_are_one_run(long_recipe, tmp_path):
+    """Two processes of one device against one process of two: the same losses, and a checkpoint that either reads."""
+    long_recipe.train.steps = 8
+    long_recipe.checkpoint.every = 4
+    long_recipe.mesh.data = -1
+    finish(start(long_recipe, tmp_path / "one", devices=2))
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    hosts = [start(long_recipe, tmp_path / "two", f"--coordinator=localhost:{port}", "--hosts=2", f"--host_index={i}")
+             for i in range(2)]
+    outputs = [finish(host) for host in hosts]
+    assert "2 host(s)" in outputs[0] and "step 8/8" in outputs[0]
+    assert "step 8/8" not in outputs[1]
+    one, two = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("one", "two"))
+    assert one["mlm_loss"] == pytest.approx(two["mlm_loss"], rel=1e-6)
+    assert one["baselines"] == two["baselines"]
+    for name, value in arrays(tmp_path / "one", 8).items():
+        np.testing.assert_allclose(value, arrays(tmp_path / "two", 8)[name], atol=1e-4, err_msg=name)
