@@ -1,6 +1,6 @@
 """A training step on this machine against Hugging Face's PyTorch BERT: same sizes, same batch, same precision.
 
-    python benchmarks/train_step.py
+    python -m benchmarks.train_step
 
 The three take turns, so that a machine whose speed drifts drifts for all: this repository's step; PyTorch's
 `BertForPreTraining` as it is, which computes the vocabulary's logits at every position; and the same model with
@@ -22,7 +22,7 @@ from bert_jax.training.step import make_train_step
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser("python -m benchmarks.train_step", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in dict(layers=4, hidden=256, length=128, vocabulary=30522, batch=32, predictions=20,
                               turns=10).items():
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
