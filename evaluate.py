@@ -1,4 +1,4 @@
-"""Scores a checkpoint: `python evaluate.py --checkpoint=runs/demo [--config=...] [--config.key=value] [--workdir=DIR]`."""
+"""Scores a checkpoint: `python evaluate.py --checkpoint=runs/demo [--config.key=value] [--workdir=DIR]`."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ def main(argv: list[str]) -> None:
         "Without --config the recipe is the one that the checkpoint was trained with.")
     parser.add_argument("--checkpoint", required=True, type=Path,
                         help="a workdir, WORKDIR/checkpoints or WORKDIR/checkpoints/STEP")
-    parser.add_argument("--workdir", type=Path,
-                        help="gets evaluation.json and the token store of another corpus; by default the checkpoint's own")
+    parser.add_argument("--workdir", type=Path, help="gets evaluation.json and the token store of another corpus; "
+                        "by default the checkpoint's own")
 
     # After the options are known to be right: these imports take seconds.
     def of_the_run(args):

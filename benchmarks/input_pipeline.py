@@ -3,9 +3,9 @@
     python -m benchmarks.input_pipeline
     python -m benchmarks.input_pipeline --text books/ --vocab vocab.txt --plan 150_000_000
 
-Peers: Google's own code, where `--google` names a checkout of it (instances and their ids, without writing them); the same
-procedure in lean Python, `benchmarks.google_procedure`, on the same token ids; and, where transformers and torch are
-installed, `DataCollatorForLanguageModeling`, which masks rows made before.
+Peers: Google's own code, where `--google` names a checkout of it (instances and their ids, without writing them);
+the same procedure in lean Python, `benchmarks.google_procedure`, on the same token ids; and, where transformers and
+torch are installed, `DataCollatorForLanguageModeling`, which masks rows made before.
 """
 
 import argparse
@@ -58,7 +58,8 @@ def main() -> None:
     parser.add_argument("--data_dir", metavar="DIR", help="where prepared text is kept; else a temporary directory")
     parser.add_argument("--repeat", type=int, default=5, help="repetitions, of which the median counts")
     parser.add_argument("--megabytes", type=int, nargs="*", default=[5, 60], help="sizes of text to measure memory on")
-    parser.add_argument("--google", metavar="DIR", help="a checkout of google-research/bert, whose own code is then a peer")
+    parser.add_argument("--google", metavar="DIR",
+                        help="a checkout of google-research/bert, whose own code is then a peer")
     parser.add_argument("--plan", type=int, default=0, metavar="N", help="plan an epoch of so many sentences too")
     args = parser.parse_args()
     console = Console()
@@ -163,7 +164,8 @@ def google(store: TokenStore, vocabulary: Vocabulary, sequences: int = 4000) -> 
 def original(store: TokenStore, vocabulary: Vocabulary, checkout: str, sequences: int = 2000) -> Callable[[], float]:
     """`create_instances_from_document` of google-research/bert, on tokens as strings, as that code has them."""
     # The module reads flags and files by TensorFlow, and makes instances without it.
-    with mock.patch.dict(sys.modules, tensorflow=mock.MagicMock()), mock.patch.object(sys, "path", [checkout, *sys.path]):
+    with (mock.patch.dict(sys.modules, tensorflow=mock.MagicMock()),
+          mock.patch.object(sys, "path", [checkout, *sys.path])):
         code, tokenization = map(importlib.import_module, ("create_pretraining_data", "tokenization"))
     code.FLAGS.do_whole_word_mask = False
     tokens = np.array(vocabulary.tokens, dtype=object)[store.tokens]

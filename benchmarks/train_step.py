@@ -22,7 +22,8 @@ from bert_jax.training.step import make_train_step
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("python -m benchmarks.train_step", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser("python -m benchmarks.train_step", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in dict(layers=4, hidden=256, length=128, vocabulary=30522, batch=32, predictions=20,
                               turns=10).items():
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
@@ -103,7 +104,8 @@ def theirs(args, batch) -> dict:
         tensors = {name: torch.from_numpy(x.astype(np.int64)) for name, x in batch.items() if x.dtype == np.int32}
         inputs = dict(input_ids=tensors["input_ids"], token_type_ids=tensors["token_type_ids"],
                       attention_mask=tensors["segment_ids"])
-        labels = torch.full((args.batch, args.length), -100).scatter(1, tensors["masked_positions"], tensors["masked_ids"])
+        unlabelled = torch.full((args.batch, args.length), -100)
+        labels = unlabelled.scatter(1, tensors["masked_positions"], tensors["masked_ids"])
         entropy = torch.nn.functional.cross_entropy
 
         def step():

@@ -46,8 +46,8 @@ class CorpusConfig:
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    vocab_file: str = key("", "a vocabulary, one token a line as Google's vocab.txt; empty: one is trained on the corpus",
-                          free=True)
+    vocab_file: str = key("", "a vocabulary, one token a line as Google's vocab.txt; empty: one is trained on the "
+                          "corpus", free=True)
     vocab_size: int = key(8192, "entries of the vocabulary that is trained when vocab_file is empty")
     vocab_documents: int = key(0, "documents, spread evenly, on which it is trained; 0: all")
     vocab_characters: int = key(1000, "most frequent characters that it knows; the rest are [UNK]")
@@ -155,7 +155,8 @@ class ComputeConfig:
     remat: str = key("none", "what the backward pass recomputes: nothing, all but matrix products, or all",
                      choices=("none", "dots", "full"), free=True)
     fused_qkv: bool = key(False, "one matrix product for queries, keys and values", free=True)
-    vocab_multiple: int = key(1, "the embedding table is padded to a multiple of this, to divide by `tensor`", free=True)
+    vocab_multiple: int = key(1, "the embedding table is padded to a multiple of this, to divide by `tensor`",
+                              free=True)
     prefetch: int = key(4, "batches prepared ahead", free=True)
     data_threads: int = key(2, "threads that prepare batches", free=True)
 
@@ -328,7 +329,8 @@ def _tuples(value):
 def _check(config: Config) -> None:
     def require(ok: bool, name: str, expected: str, hint: str | None = None):
         if not ok:
-            raise UserError(f"config.{name} is out of range", found=repr(_at(config, name)), expected=expected, hint=hint)
+            raise UserError(f"config.{name} is out of range", found=repr(_at(config, name)), expected=expected,
+                            hint=hint)
 
     model, instances, masking, optimizer, train = (
         config.model, config.instances, config.masking, config.optimizer, config.train)
@@ -341,8 +343,9 @@ def _check(config: Config) -> None:
     for name in ("model.hidden_size", "model.num_layers", "model.num_heads", "model.intermediate_size",
                  "model.max_position_embeddings", "model.type_vocab_size", "train.steps", "train.batch_size",
                  "train.accumulation", "log.every", "checkpoint.keep", "masking.max_predictions",
-                 "compute.vocab_multiple", "compute.prefetch", "compute.data_threads",
-                 "tokenizer.vocab_size", "tokenizer.vocab_characters", "tokenizer.max_chars_per_word", "mesh.slice", "mesh.fsdp", "mesh.tensor"):
+                 "compute.vocab_multiple", "compute.prefetch", "compute.data_threads", "tokenizer.vocab_size",
+                 "tokenizer.vocab_characters", "tokenizer.max_chars_per_word", "mesh.slice", "mesh.fsdp",
+                 "mesh.tensor"):
         require(_at(config, name) >= 1, name, "at least 1")
     for name in ("model.hidden_dropout", "model.attention_dropout"):
         require(_at(config, name) < 1, name, "a rate from 0 to below 1")

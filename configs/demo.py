@@ -7,8 +7,8 @@ which runs
     python -m bert_jax prepare documentation --data_dir=runs/data
     python train.py --config=configs/demo.py --workdir=runs/demo
 
-Expected: held-out MLM accuracy about 0.12 (always guessing the most frequent token: 0.06). A model of this size needs hours
-for more: this shows that everything works and learns, not how well BERT does.
+Expected: held-out MLM accuracy about 0.12 (always guessing the most frequent token: 0.06). A model of this size needs
+hours for more: this shows that everything works and learns, not how well BERT does.
 """
 
 from bert_jax.config import recipe
@@ -25,8 +25,8 @@ def get_config():
     config.model.num_heads = 2
     config.model.intermediate_size = 512
     config.model.max_position_embeddings = 128
-    # Two passes over little text leave no time to overfit, and a high learning rate for a few hundred steps wants a second
-    # moment that forgets sooner.
+    # Two passes over little text leave no time to overfit, and a high learning rate for a few hundred steps wants a
+    # second moment that forgets sooner.
     config.model.hidden_dropout = 0.0
     config.model.attention_dropout = 0.0
     config.optimizer.name = "adamw"

@@ -1,7 +1,7 @@
 """Checkpoints on disk: Orbax keeps the arrays, digests of ours tell whether they are what was written.
 
-A step's checkpoint holds three items: `params` and `optimizer`, trees of arrays in canonical form, and `about`, JSON that says
-which model they are of. Any mesh and any layout restores them.
+A step's checkpoint holds three items: `params` and `optimizer`, trees of arrays in canonical form, and `about`, JSON
+that says which model they are of. Any mesh and any layout restores them.
 """
 
 import dataclasses

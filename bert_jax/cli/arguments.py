@@ -33,8 +33,9 @@ def parser_with_config(program: str, description: str) -> argparse.ArgumentParse
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
-def parse(parser: argparse.ArgumentParser, argv: list[str], default: Callable[[argparse.Namespace], Config] | None = None
-          ) -> tuple[argparse.Namespace, Config]:
+def parse(
+    parser: argparse.ArgumentParser, argv: list[str], default: Callable[[argparse.Namespace], Config] | None = None,
+) -> tuple[argparse.Namespace, Config]:
     """Parses options and recipe.
 
     Args:
@@ -47,7 +48,8 @@ def parse(parser: argparse.ArgumentParser, argv: list[str], default: Callable[[a
         SystemExit: of argparse.
     """
     parser.add_argument("--config", metavar="FILE", help="the recipe, such as configs/demo.py")
-    parser.add_argument("--config.KEY", metavar="VALUE", help="sets a key of the recipe; the keys stand below", dest="_")
+    parser.add_argument("--config.KEY", metavar="VALUE", dest="_",
+                        help="sets a key of the recipe; the keys stand below")
     # Options of the config go to ml_collections, whose own parser knows the types of keys.
     overrides = [a for a in argv if a.startswith("--config.")]
     args, rest = parser.parse_known_args([a for a in argv if not a.startswith("--config.")])
@@ -69,7 +71,8 @@ def load_recipe(name: str) -> ml_collections.ConfigDict:
     if not path.is_file():
         there = sorted(str(p) for p in Path("configs").rglob("*.py"))
         raise UserError(f"the recipe {file} is not there", found="no such file",
-                        expected="a Python file with get_config()", hint=f"one of {', '.join(there)}" if there else None)
+                        expected="a Python file with get_config()",
+                        hint=f"one of {', '.join(there)}" if there else None)
     spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     try:

@@ -13,7 +13,8 @@ def main(argv: list[str]) -> None:
     Raises:
         UserError: the directory is not a run's.
     """
-    parser = argparse.ArgumentParser("python -m bert_jax report", description="Show a run, finished or not, and plot its curves.")
+    parser = argparse.ArgumentParser("python -m bert_jax report",
+                                     description="Show a run, finished or not, and plot its curves.")
     parser.add_argument("--workdir", required=True, type=Path, help="of the run")
     args = parser.parse_args(argv)
 

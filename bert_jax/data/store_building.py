@@ -32,8 +32,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from bert_jax.config import CorpusConfig, TokenizerConfig
 from bert_jax.data.corpora import Corpus, open_corpus
 from bert_jax.data.store import (
-    BUILDING, DOCUMENTS, FILES, FORMAT, HASHES, MANIFEST, SENTENCES, TOKENS, TokenStore, plain,
-    refuse_differences)
+    BUILDING,
+    DOCUMENTS,
+    FILES,
+    FORMAT,
+    HASHES,
+    MANIFEST,
+    SENTENCES,
+    TOKENS,
+    TokenStore,
+    plain,
+    refuse_differences,
+)
 from bert_jax.errors import UserError
 from bert_jax.text.sentences import SPLITTERS
 from bert_jax.text.vocabulary import Vocabulary

@@ -66,12 +66,14 @@ def check_rows(mesh: Mesh, rows: int, name: str) -> None:
 
 def check_parts(mesh: Mesh, rows: int, parts: int) -> None:
     """Raises a UserError unless each of the `parts` in which a batch of `rows` is computed divides over the mesh."""
-    if rows // parts % row_shards(mesh):
+    shards = row_shards(mesh)
+    if rows // parts % shards:
+        fitting = max(rows // shards // max(rows // parts // shards, 1), 1)
         raise UserError(
             "config.train.accumulation leaves parts that do not divide over the mesh",
-            found=f"{parts} parts of {rows // parts} rows over {row_shards(mesh)} shards",
-            expected=f"parts of a multiple of {row_shards(mesh)} rows",
-            hint=f"--config.train.accumulation={max(rows // row_shards(mesh) // max(rows // parts // row_shards(mesh), 1), 1)}",
+            found=f"{parts} parts of {rows // parts} rows over {shards} shards",
+            expected=f"parts of a multiple of {shards} rows",
+            hint=f"--config.train.accumulation={fitting}",
         )
 
 

@@ -22,9 +22,11 @@ def plot(lines: list[dict], baselines: dict[str, float], path: Path) -> None:
         ("nsp_accuracy", "NSP accuracy", "nsp_majority_accuracy", "majority class"),
     )
     panels = [panel for panel in panels if any(panel[0] in line for line in lines)]
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.6), squeeze=False, layout="constrained")
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.6), squeeze=False,
+                                   layout="constrained")
     for ax, (name, title, baseline, label) in zip(axes[0], panels):
-        for kind, style in (("train", dict(color="tab:blue", alpha=0.5)), ("held_out", dict(color="tab:orange", marker="o"))):
+        for kind, style in (("train", dict(color="tab:blue", alpha=0.5)),
+                            ("held_out", dict(color="tab:orange", marker="o"))):
             points = [(line["step"], line[name]) for line in lines if line["kind"] == kind and name in line]
             if points:
                 ax.plot(*zip(*points), label={"train": "training", "held_out": "held out"}[kind], **style)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import jax
 
-PACKAGES = ("jax", "jaxlib", "libtpu", "flax", "optax", "orbax-checkpoint", "tensorflow-datasets", "grain", "tokenizers",
-            "numpy", "ml-collections")
+PACKAGES = ("jax", "jaxlib", "libtpu", "flax", "optax", "orbax-checkpoint", "tensorflow-datasets", "grain",
+            "tokenizers", "numpy", "ml-collections")
+FLAGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "JAX_PLATFORMS")
 
 
 def write(workdir: Path, step: int, stores: dict) -> None:
@@ -20,7 +21,8 @@ def write(workdir: Path, step: int, stores: dict) -> None:
     directory = workdir / "provenance"
     directory.mkdir(exist_ok=True)
     record = collect() | dict(step=step, stores={name: store.manifest for name, store in stores.items()})
-    (directory / f"{step:09d}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.json").write_text(json.dumps(record, indent=1))
+    name = f"{step:09d}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.json"
+    (directory / name).write_text(json.dumps(record, indent=1))
 
 
 def collect() -> dict:
@@ -36,7 +38,7 @@ def collect() -> dict:
         packages={name: _version(name) for name in PACKAGES},
         devices=[f"{d.platform}:{d.device_kind}" for d in jax.devices()],
         hosts=jax.process_count(),
-        flags={name: os.environ[name] for name in ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "JAX_PLATFORMS") if name in os.environ},
+        flags={name: os.environ[name] for name in FLAGS if name in os.environ},
     )
 
 

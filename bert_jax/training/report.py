@@ -19,11 +19,11 @@ _ROWS = (
 def show_scores(console: Console, scores: dict) -> None:
     """Prints held-out scores beside the trivial baselines."""
     baselines = scores.get("baselines", {})
-    table = Table("held out", "score", "baseline", "of", title=f"{scores['examples']:,} examples, step {scores['step']}",
-                  title_justify="left")
-    for title, name, baseline, of in _ROWS:
+    title = f"{scores['examples']:,} examples, step {scores['step']}"
+    table = Table("held out", "score", "baseline", "of", title=title, title_justify="left")
+    for label, name, baseline, of in _ROWS:
         if name in scores:
-            table.add_row(title, f"{scores[name]:.4f}", f"{baselines[baseline]:.4f}" if baseline in baselines else "",
+            table.add_row(label, f"{scores[name]:.4f}", f"{baselines[baseline]:.4f}" if baseline in baselines else "",
                           of or "")
     console.print(table)
 
@@ -42,7 +42,8 @@ def show_results(console: Console, results: dict, workdir: Path) -> None:
     """Prints scores, where the time went, and where everything lies."""
     show_scores(console, results)
     seconds = results["seconds"]
-    console.print("seconds: " + ", ".join(f"{name} {spent:.0f}" for name, spent in seconds.items()), highlight=False)
+    console.print("seconds: " + ", ".join(f"{name} {spent:.0f}" for name, spent in seconds.items()), highlight=False,
+                  soft_wrap=True)
     for name, what in ((run.RESULTS, "these results"), (run.METRICS, "metrics by step"), (run.CURVES, "curves"),
                        (run.CHECKPOINTS, "checkpoints"), (run.CONFIG, "the recipe as it was run")):
         console.print(f"  {workdir / name}: {what}", highlight=False, soft_wrap=True)

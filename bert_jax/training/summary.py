@@ -38,7 +38,7 @@ def show(console: Console, config: Config, mesh: Mesh, state_shapes: TrainState,
         "batch": f"{train.batch_size} rows of {length} tokens" + (
             f" in {train.accumulation} parts" if train.accumulation > 1 else ""),
         "steps": f"{train.steps:,} ({train.steps * train.batch_size / examples:.2f} epochs)",
-        "FLOPs a step": f"{step_flops / 1e12:.3g} T, {step_flops * train.steps / 1e18:.3g} E in all (matrix products)",
+        "FLOPs a step": f"{_scaled(step_flops)}, {_scaled(step_flops * train.steps)} in all (matrix products)",
         "devices": f"{mesh.size} x {mesh.devices.flat[0].device_kind}, {jax.process_count()} host(s)" + (
             f"; {jax.device_count() - mesh.size} not used" if mesh.size < jax.device_count() else ""),
         "mesh": " ".join(f"{axis}={size}" for axis, size in mesh.shape.items() if size > 1) or "one device",
@@ -74,6 +74,14 @@ def _sharding_lines(params, mesh) -> str:
             kinds.setdefault(tuple(axes), []).append(name)
     lines = [f"{', '.join(dict.fromkeys(names))}: ({', '.join(str(a) for a in axes)})" for axes, names in kinds.items()]
     return "\n".join(lines + ["everything else: whole on every device"])
+
+
+def _scaled(n: float) -> str:
+    for prefix in ("", "k", "M", "G", "T", "P", "E"):
+        if n < 1000:
+            return f"{n:.3g} {prefix}"
+        n /= 1000
+    return f"{n:.3g} Z"
 
 
 def _bytes(n: int) -> str:

@@ -77,7 +77,8 @@ def test_help_is_full(command):
 
 
 def test_errors_are_a_few_lines_and_status_2(tmp_path):
-    done = run("train.py", "--config=configs/demo.py", f"--workdir={tmp_path / 'run'}", f"--config.corpus.data_dir={tmp_path}")
+    done = run("train.py", "--config=configs/demo.py", f"--workdir={tmp_path / 'run'}",
+               f"--config.corpus.data_dir={tmp_path}")
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.startswith("error: the data set 'documentation' is not prepared")
     assert "prepare documentation" in done.stderr and len(done.stderr.splitlines()) < 8

@@ -1,6 +1,3 @@
-import dataclasses
-
-import jax
 import numpy as np
 import pytest
 from jax.sharding import PartitionSpec

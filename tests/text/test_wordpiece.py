@@ -9,17 +9,17 @@ from bert_jax.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from bert_jax.text.wordpiece import Encoder, wordpiece
 
 WORDS = """the quick brown fox ##es jump ##ed over un ##want ##able ##ing , . ! ? - ' " [ ] $ mask MASK un ##UN The
-caf ##e ##é café cafe Café na ##ï ##ive na ##i ##ve strasse ##ße straße İ i ##i ı ∂ € £ 。 中 国 人 語 日 本 の ##の 한 ##국
-국 어 ##어 привет ##ы мир й и ##й а ##а й нет Σ σ ς ##ς ##σ 😀 ##😀 👩 ##👩 ﬁ ##n ä a ##a b ##b c ##c x ##x xx ##xx ½ ـ
-नम ##स् ##ते ् ##् ไทย ##ไทย 12 ##3 ##4 3 0""".split()
+caf ##e ##é café cafe Café na ##ï ##ive na ##i ##ve strasse ##ße straße İ i ##i ı ∂ € £ 。 中 国 人 語 日 本 の ##の
+한 ##국 국 어 ##어 привет ##ы мир й и ##й а ##а й нет Σ σ ς ##ς ##σ 😀 ##😀 👩 ##👩 ﬁ ##n ä a ##a b ##b c ##c x ##x
+xx ##xx ½ ـ नम ##स् ##ते ् ##् ไทย ##ไทย 12 ##3 ##4 3 0""".split()
 LETTERS = "abcdefghijklmnopqrstuvwxyzABC0123456789"
 VOCABULARY = Vocabulary(tuple(dict.fromkeys([*SPECIAL_TOKENS, *WORDS, *LETTERS, *("##" + c for c in LETTERS)])))
 
 TEXTS = [
     "", " ", "\t\n", "the", "The quick brown foxes jumped over!", "unwanted, unwantable", "UNwanted\tTHE",
     "[MASK] [CLS] [UNK] [PAD]", "don't stop-jumping", "$12.34", "café cafe\u0301 Café CAFÉ naïve",
-    "straße STRASSE",
-    "İstanbul ıI", "中国人 and日本語", "日本のfox", "한국어 한국", "привет мир, ЙОЙ нет", "😀 x😀 😀x 👩‍👩", "ﬁn ﬁne ½ ² Ⅻ",
+    "straße STRASSE", "İstanbul ıI", "中国人 and日本語", "日本のfox", "한국어 한국",
+    "привет мир, ЙОЙ нет", "😀 x😀 😀x 👩‍👩", "ﬁn ﬁne ½ ² Ⅻ",
     "नमस्ते", "ไทย ภาษาไทย", "a\x00b", "a\ufffdb", "a\x07b", "a\x0bb a\x0cb a\x1cb a\x85b",
     "a\u200bb a\u200db a\ufeffb",
     "a\u00a0b a\u2003b a\u3000b a\u2028b a\u2029b", "a\rb\r\nc", "a\u0301\u0302 \u0301",

@@ -54,7 +54,8 @@ def whole(request, tmp_path_factory):
 def test_a_run_leaves_what_it_says(run_recipe, whole):
     workdir, results = whole(run_recipe)
     assert json.loads((workdir / run.RESULTS).read_text()) == results
-    assert {"mlm_loss", "mlm_accuracy", "mlm_perplexity", "nsp_loss", "nsp_accuracy", "baselines", "seconds"} <= set(results)
+    assert {"mlm_loss", "mlm_accuracy", "mlm_perplexity", "nsp_loss", "nsp_accuracy", "baselines",
+            "seconds"} <= set(results)
     assert set(results["baselines"]) == {"mlm_unigram_loss", "mlm_unigram_perplexity", "mlm_most_frequent_accuracy",
                                          "nsp_majority_accuracy"}
     assert results["examples"] == 20 and results["step"] == 6

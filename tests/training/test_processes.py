@@ -109,7 +109,8 @@ def test_sigterm_saves_and_exits_cleanly(long_recipe, tmp_path):
     assert "the same command goes on from there" in output
     saved = [int(p.name) for p in (tmp_path / "run" / "checkpoints").iterdir() if p.name.isdigit()]
     assert len(saved) == 1 and f"stopped after step {saved[0]} of 5000" in output
-    assert f"goes on from step {saved[0]}" in finish(start(long_recipe, tmp_path / "run", f"--config.train.stop_after={saved[0] + 1}"))
+    resumed = start(long_recipe, tmp_path / "run", f"--config.train.stop_after={saved[0] + 1}")
+    assert f"goes on from step {saved[0]}" in finish(resumed)
 
 
 def test_two_hosts_are_one_run(long_recipe, tmp_path):

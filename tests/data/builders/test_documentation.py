@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from bert_jax.data.builders import documentation
-from bert_jax.data.builders.documentation import (
-    Source, docstrings, prose, read, repeated, shingles, topics, unwrap)
+from bert_jax.data.builders.documentation import Source, docstrings, prose, read, repeated, shingles, topics, unwrap
 from bert_jax.data.corpora import open_corpus
 from bert_jax.errors import UserError
 
