@@ -35,7 +35,7 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
         console: for what a person reads; only the first host's is used.
 
     Returns:
-        What `results.json` holds, or None if the run was stopped before its end.
+        What `results.json` holds; None if the run was stopped before its end, and on all hosts but the first.
 
     Raises:
         UserError: the recipe, the data, the devices and the workdir do not fit each other.
@@ -97,7 +97,7 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
 
         if start == config.train.steps and (workdir / run.RESULTS).exists():
             console.print(f"this run is done: all {start} steps are trained")
-            return json.loads((workdir / run.RESULTS).read_text())
+            return json.loads((workdir / run.RESULTS).read_text()) if first_host else None
 
         host_rows = meshes.host_rows(mesh, rows)
         stop = min(config.train.stop_after or config.train.steps, config.train.steps)
@@ -139,22 +139,22 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
                     with window.paused():
                         progress.held_out(done, score())
 
-        results = None
         if done == config.train.steps:
-            results = score()
-            if first_host:
-                with clock("baselines and plot"):
-                    results |= dict(baselines=trivial_scores(held_out.batches(), token_counts(train_store)))
-                    curves.plot(read(workdir / run.METRICS), results["baselines"], workdir / run.CURVES)
+            scores = score()
         with clock("checkpoints"):
             checkpoints.close()
         if writer:
             writer.close()
-            if results:
-                results |= dict(step=done, seconds=clock.seconds())
-                run.write_json(workdir / run.RESULTS, results)
         if done < config.train.steps:
             console.print(f"stopped after step {done} of {config.train.steps}; the same command goes on from there")
+            return None
+        if not first_host:
+            return None
+        with clock("baselines and plot"):
+            baselines = trivial_scores(held_out.batches(), token_counts(train_store))
+            curves.plot(read(workdir / run.METRICS), baselines, workdir / run.CURVES)
+        results = scores | dict(baselines=baselines, step=done, seconds=clock.seconds())
+        run.write_json(workdir / run.RESULTS, results)
         return results
 
 

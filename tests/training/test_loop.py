@@ -9,10 +9,8 @@ import pytest
 from rich.console import Console
 
 from bert_jax import config as configs
-from bert_jax.checkpoint.store import Checkpoints
 from bert_jax.errors import UserError
-from bert_jax.parallel import mesh as meshes
-from bert_jax.training import metrics, run, state
+from bert_jax.training import metrics, run
 from bert_jax.training.loop import train
 
 
@@ -26,15 +24,6 @@ def go(recipe, workdir, **keys):
         section, _, key = name.partition("__")
         recipe[section][key] = value
     return train(configs.resolve(recipe), workdir, quiet())
-
-
-def final_state(recipe, workdir):
-    config = configs.resolve(recipe)
-    vocabulary = len((workdir / "vocab.txt").read_text().splitlines())
-    config = configs.with_vocabulary(config, vocabulary)
-    checkpoints = Checkpoints(workdir / run.CHECKPOINTS, read_only=True)
-    with jax.set_mesh(mesh := meshes.make_mesh(config.mesh)):
-        return jax.device_get(state.restore(checkpoints, checkpoints.latest_good(), config, mesh))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +61,7 @@ def test_a_run_leaves_what_it_says(run_recipe, whole):
     assert sorted(int(p.name) for p in (workdir / run.CHECKPOINTS).iterdir() if p.name.isdigit()) == [2, 4, 6]
 
 
-def test_stopped_and_resumed_is_bit_equal(run_recipe, whole, tmp_path):
+def test_stopped_and_resumed_is_bit_equal(run_recipe, whole, tmp_path, final_state):
     workdir, results = whole(run_recipe)
     assert go(run_recipe, tmp_path / "run", train__stop_after=3) is None
     resumed = go(run_recipe, tmp_path / "run")

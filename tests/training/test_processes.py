@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -40,25 +41,6 @@ def finish(process, status=0) -> str:
     return output
 
 
-def arrays(workdir: Path, step: int) -> dict[str, np.ndarray]:
-    """All arrays of a checkpoint, by path."""
-    import jax
-    import orbax.checkpoint as ocp
-
-    found = {}
-    for item in ("params", "optimizer"):
-        tree = ocp.StandardCheckpointer().restore(workdir / "checkpoints" / str(step) / item)
-        found |= {item + jax.tree_util.keystr(path): np.asarray(x)
-                  for path, x in jax.tree_util.tree_leaves_with_path(tree)}
-    return found
-
-
-def check_equal(one: dict, two: dict):
-    assert one.keys() == two.keys() and len(one) > 50
-    for name, value in one.items():
-        np.testing.assert_array_equal(value, two[name], err_msg=name)
-
-
 @pytest.fixture
 def long_recipe(run_recipe):
     run_recipe.train.steps = 60
@@ -67,7 +49,7 @@ def long_recipe(run_recipe):
     return run_recipe
 
 
-def test_killed_at_random_and_resumed_is_bit_equal(long_recipe, tmp_path):
+def test_killed_at_random_and_resumed_is_bit_equal(long_recipe, tmp_path, final_state):
     """SIGKILL, three times, at moments that no code of ours chooses."""
     finish(start(long_recipe, tmp_path / "whole"))
     chance = random.Random(time.time_ns())
@@ -84,7 +66,8 @@ def test_killed_at_random_and_resumed_is_bit_equal(long_recipe, tmp_path):
         process.communicate()
         kills += 1
     finish(start(long_recipe, tmp_path / "killed"))
-    check_equal(arrays(tmp_path / "whole", 60), arrays(tmp_path / "killed", 60))
+    jax.tree.map(np.testing.assert_array_equal, final_state(long_recipe, tmp_path / "whole"),
+                 final_state(long_recipe, tmp_path / "killed"))
     whole, killed = ([json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
                      for name in ("whole", "killed"))
     timing = ("seconds", "per_second", "share")
@@ -113,8 +96,8 @@ def test_sigterm_saves_and_exits_cleanly(long_recipe, tmp_path):
     assert f"goes on from step {saved[0]}" in finish(resumed)
 
 
-def test_two_hosts_are_one_run(long_recipe, tmp_path):
-    """Two processes of one device against one process of two: the same losses, and a checkpoint that either reads."""
+def test_two_hosts_are_one_run(long_recipe, tmp_path, final_state):
+    """Two processes of one device each against one process of two: the same scores and the same parameters."""
     long_recipe.train.steps = 8
     long_recipe.checkpoint.every = 4
     long_recipe.mesh.data = -1
@@ -130,5 +113,6 @@ def test_two_hosts_are_one_run(long_recipe, tmp_path):
     one, two = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("one", "two"))
     assert one["mlm_loss"] == pytest.approx(two["mlm_loss"], rel=1e-6)
     assert one["baselines"] == two["baselines"]
-    for name, value in arrays(tmp_path / "one", 8).items():
-        np.testing.assert_allclose(value, arrays(tmp_path / "two", 8)[name], atol=1e-4, err_msg=name)
+    # Sums over devices round otherwise than within one, and Adam makes much of little.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), final_state(long_recipe, tmp_path / "one"),
+                 final_state(long_recipe, tmp_path / "two"))
