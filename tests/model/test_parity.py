@@ -114,6 +114,7 @@ def test_loss_and_gradients(pair, make_batch):
     found, gradients = jax.value_and_grad(total)(canonical(theirs.state_dict()))
     np.testing.assert_allclose(found, loss.item(), rtol=1e-5)
     norm = np.sqrt(sum(np.sum(np.square(g)) for g in jax.tree.leaves(expected)))
-    for (path, ours), theirs_ in zip(jax.tree_util.tree_leaves_with_path(gradients), jax.tree.leaves(expected), strict=True):
+    pairs = zip(jax.tree_util.tree_leaves_with_path(gradients), jax.tree.leaves(expected), strict=True)
+    for (path, ours), theirs_ in pairs:
         bound = 1e-4 * max(np.linalg.norm(theirs_), 1e-3 * norm)
         assert np.linalg.norm(ours - theirs_) <= bound, jax.tree_util.keystr(path)
