@@ -1,39 +1,43 @@
-"""Scores a checkpoint: `python evaluate.py --checkpoint=runs/demo [--config.key=value] [--workdir=DIR]`."""
+"""Scores a checkpoint: `python evaluate.py --checkpoint=runs/demo [--config=FILE] [--config.key=value]`."""
 
 from pathlib import Path
 
-from bert_jax.cli.arguments import parse, parser_with_config, run
+from bert_jax.cli.arguments import add_host_options, parse, parser_with_config, run
 
 
 def main(argv: list[str]) -> None:
     parser = parser_with_config(
         "evaluate.py", "Score a pretrained checkpoint on the held-out split of a corpus: MLM and NSP. "
-        "Without --config the recipe is the one that the checkpoint was trained with.")
+        "Without --config the recipe is the one that the checkpoint was trained with, on a mesh of all devices.")
     parser.add_argument("--checkpoint", required=True, type=Path,
                         help="a workdir, WORKDIR/checkpoints or WORKDIR/checkpoints/STEP")
-    parser.add_argument("--workdir", type=Path, help="gets evaluation.json and the token store of another corpus; "
-                        "by default the checkpoint's own")
+    parser.add_argument("--workdir", type=Path,
+                        help="gets evaluation.json and the held-out token store; by default the checkpoint's own")
+    add_host_options(parser)
 
     # After the options are known to be right: these imports take seconds.
     def of_the_run(args):
-        from bert_jax.evaluation.pretraining import find_checkpoint
-        from bert_jax.training.run import read_config
+        from bert_jax.evaluation.pretraining import recipe_of
 
-        return read_config(find_checkpoint(args.checkpoint)[0])
+        return recipe_of(args.checkpoint, elsewhere=args.workdir is not None)
 
     args, config = parse(parser, argv, of_the_run)
 
+    import jax
     from rich.console import Console
 
     from bert_jax.evaluation.pretraining import evaluate, find_checkpoint
+    from bert_jax.parallel import hosts
     from bert_jax.training.report import show_scores
     from bert_jax.training.run import write_json
 
+    hosts.join(args.distributed, args.coordinator, args.hosts, args.host_index)
     workdir = args.workdir or find_checkpoint(args.checkpoint)[0]
     workdir.mkdir(parents=True, exist_ok=True)
-    console = Console()
+    console = Console(quiet=jax.process_index() > 0)
     scores = evaluate(config, args.checkpoint, workdir, console)
-    write_json(workdir / "evaluation.json", scores)
+    if jax.process_index() == 0:
+        write_json(workdir / "evaluation.json", scores)
     show_scores(console, scores)
     console.print(f"  {workdir / 'evaluation.json'}: these scores", highlight=False, soft_wrap=True)
 

@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-from bert_jax.cli.arguments import parse, parser_with_config, run
+from bert_jax.cli.arguments import add_host_options, parse, parser_with_config, run
 
 
 def main(argv: list[str]) -> None:
     parser = parser_with_config("train.py", "Train a recipe. A run that was stopped goes on where it was.")
     parser.add_argument("--workdir", required=True, type=Path, help="where the run lies: checkpoints, metrics, results")
-    parser.add_argument("--coordinator", default="", help="address:port of the first of several hosts")
-    parser.add_argument("--hosts", type=int, default=0, help="how many hosts there are, with --coordinator")
-    parser.add_argument("--host_index", type=int, default=-1, help="which one this is, from 0, with --coordinator")
+    add_host_options(parser)
     args, config = parse(parser, argv)
 
     # After the options are known to be right: these imports take seconds.
@@ -20,7 +18,7 @@ def main(argv: list[str]) -> None:
     from bert_jax.training.loop import train
     from bert_jax.training.report import show_results
 
-    hosts.join(args.coordinator, args.hosts, args.host_index)
+    hosts.join(args.distributed, args.coordinator, args.hosts, args.host_index)
     console = Console()
     results = train(config, args.workdir, console)
     if results:

@@ -14,6 +14,7 @@ differ when a run is resumed; any other difference is refused, since the run wou
 """
 
 import dataclasses
+import re
 import typing
 from dataclasses import dataclass, field, fields
 
@@ -123,6 +124,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class EvaluateConfig:
+    seed: int = key(0, "of held-out instances and masks: runs of all seeds score the same examples")
     every: int = key(10_000, "steps between held-out evaluations; 0: only at the end", free=True)
     batch_size: int = key(0, "rows of an evaluation step; 0: as many as in training", free=True)
     max_examples: int = key(0, "held-out examples that are scored, chosen once; 0: all", free=True)
@@ -163,7 +165,7 @@ class ComputeConfig:
 
 @dataclass(frozen=True)
 class MeshConfig:
-    slice: int = key(1, "TPU slices, joined by the data-centre network", free=True)
+    slice: int = key(1, "reserved for TPU slices joined by a slower network; 1 until then", choices=(1,), free=True)
     data: int = key(-1, "replicas of the parameters, each with its share of the batch; -1: all that is left", free=True)
     fsdp: int = key(1, "shards of parameters and optimiser state, each also with its share of the batch", free=True)
     tensor: int = key(1, "shards of heads, feed-forward units and vocabulary", free=True)
@@ -338,7 +340,7 @@ def _check(config: Config) -> None:
         value = _at(config, name)
         if f.type is float:
             require(value >= 0, name, "a number that is not negative")
-        if f.type is int and name not in ("seed", "mesh.data"):
+        if f.type is int and name not in ("seed", "evaluate.seed", "mesh.data"):
             require(value >= 0, name, "a number that is not negative")
     for name in ("model.hidden_size", "model.num_layers", "model.num_heads", "model.intermediate_size",
                  "model.max_position_embeddings", "model.type_vocab_size", "train.steps", "train.batch_size",
@@ -363,4 +365,18 @@ def _check(config: Config) -> None:
     require(optimizer.warmup_steps <= train.steps, "optimizer.warmup_steps",
             f"at most train.steps, {train.steps}", hint="a tenth of the steps is usual")
     require(config.mesh.data >= 1 or config.mesh.data == -1, "mesh.data", "at least 1, or -1 for all that is left")
+    for name in ("optimizer.decay_exclude", "mesh.rules"):
+        for rule in _at(config, name):
+            try:
+                re.compile(rule if name == "optimizer.decay_exclude" else rule[0])
+            except (re.error, TypeError, IndexError) as error:
+                raise UserError(f"config.{name} has an entry that is no regular expression", found=f"{rule!r}: {error}",
+                                expected="expressions such as r'/bias$'") from None
+    known = {f.name for f in fields(MeshConfig)} - {"rules"}
+    for rule in config.mesh.rules:
+        for axis in rule[1]:
+            for one in axis if isinstance(axis, tuple) else (axis,):
+                if one is not None and one not in known:
+                    raise UserError("config.mesh.rules names an axis that the mesh does not have", found=repr(one),
+                                    expected=f"None or one of {', '.join(sorted(known))}")
     require(len(config.objectives) > 0, "objectives", "at least one objective, such as ('mlm', 'nsp')")

@@ -114,6 +114,7 @@ def final_state():
 
     from bert_jax.checkpoint.store import Checkpoints
     from bert_jax.parallel.mesh import make_mesh
+    from bert_jax.text.vocabulary import Vocabulary
     from bert_jax.training import run, state
 
     def read(recipe, workdir):
@@ -123,6 +124,7 @@ def final_state():
         config = configs.with_vocabulary(configs.resolve(recipe), vocabulary)
         checkpoints = Checkpoints(workdir / run.CHECKPOINTS, read_only=True)
         with jax.set_mesh(mesh := make_mesh(config.mesh)):
-            return jax.device_get(state.restore(checkpoints, checkpoints.latest_good(), config, mesh))
+            return jax.device_get(state.restore(
+                checkpoints, checkpoints.latest_good(), config, Vocabulary.load(workdir / "vocab.txt"), mesh))
 
     return read

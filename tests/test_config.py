@@ -63,6 +63,9 @@ def test_unknown_key_names_the_nearest(key, nearest):
     ("optimizer.warmup_steps", 2_000_000, "at most train.steps"),
     ("mesh.data", 0, "or -1"),
     ("mesh.context", 2, "one of 1"),
+    ("mesh.rules", [["kernel$", ["model"]]], "'model'"),
+    ("mesh.rules", [["(", ["data"]]], "regular expression"),
+    ("mesh.slice", 2, "one of 1"),
     ("objectives", [], "at least one"),
 ])
 def test_bad_values_are_refused_by_name(key, value, expected):

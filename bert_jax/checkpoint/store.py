@@ -4,9 +4,9 @@ A step's checkpoint holds three items: `params` and `optimizer`, trees of arrays
 that says which model they are of. Any mesh and any layout restores them.
 """
 
-import dataclasses
 import logging
 import os
+import time
 from pathlib import Path
 
 import jax
@@ -15,7 +15,6 @@ from jax.experimental import multihost_utils
 
 from bert_jax.checkpoint import digests
 from bert_jax.checkpoint.layout import CANONICAL_VERSION
-from bert_jax.config import ModelConfig
 from bert_jax.errors import UserError
 
 ITEMS = ("params", "optimizer", "about")
@@ -36,6 +35,7 @@ class Checkpoints:
     def __init__(self, directory: str | os.PathLike, keep: int = 1, keep_every: int = 0, read_only: bool = False):
         self.directory = Path(directory).absolute()
         self._read_only = read_only
+        self._checked: dict[int, str | None] = {}  # what was found wrong with a step, by step
         self._manager = ocp.CheckpointManager(
             self.directory,
             options=ocp.CheckpointManagerOptions(
@@ -51,54 +51,61 @@ class Checkpoints:
         """Steps that have a complete checkpoint, rising."""
         return sorted(self._manager.all_steps())
 
-    def save(self, step: int, params, optimizer, model: ModelConfig) -> None:
-        """Starts to save canonical trees; returns once they may be overwritten, and goes on in the background."""
-        about = dict(canonical_version=CANONICAL_VERSION, model=dataclasses.asdict(model))
+    def save(self, step: int, params, optimizer, about: dict) -> None:
+        """Starts to save canonical trees; returns once they may be overwritten, and goes on in the background.
+
+        Args:
+            about: nested plain values that say of which model and text they are; `restore` compares them.
+        """
+        self._checked.pop(step, None)
         self._manager.save(
             step,
             args=ocp.args.Composite(
                 params=ocp.args.StandardSave(params),
                 optimizer=ocp.args.StandardSave(optimizer),
-                about=ocp.args.JsonSave(about),
+                about=ocp.args.JsonSave(dict(canonical_version=CANONICAL_VERSION, **about)),
             ),
         )
 
     def latest_good(self) -> int | None:
         """The latest step whose files agree with their digests, or None if there is no checkpoint at all.
 
-        Later ones that do not agree are set aside under the name `damaged-STEP`, or passed over if read only.
+        Later ones that do not agree are set aside under the name `damaged-STEP-TIME`, or passed over if read only.
 
         Raises:
             UserError: there are checkpoints, and none of them is good.
         """
         steps = self.steps()
+        damaged = {}
         for step in reversed(steps):
-            found = self._problem(step)
-            if not found:
-                return step
-            if self._read_only:
-                log.warning("checkpoint %d is damaged and passed over: %s", step, found)
-                continue
-            log.warning("checkpoint %d is damaged and set aside: %s", step, found)
+            damaged[step] = self._problem(step)
+            if not damaged[step]:
+                break
+            log.warning("checkpoint %d is damaged: %s", step, damaged[step])
+        else:
+            if steps:
+                raise UserError(
+                    f"no checkpoint in {self.directory} is intact",
+                    found=f"{len(steps)} damaged, the latest because {damaged[steps[-1]]}",
+                    expected="files that agree with their digests.json",
+                    hint="restore the directory from a copy, or start a new run in another --workdir",
+                )
+            return None
+        if not self._read_only and len(damaged) > 1:
             if jax.process_index() == 0:
-                os.rename(self.directory / str(step), self.directory / f"damaged-{step}")
-            _barrier(f"set aside {step}")
+                for bad in list(damaged)[:-1]:
+                    os.rename(self.directory / str(bad), self.directory / f"damaged-{bad}-{time.time_ns()}")
+            if jax.process_count() > 1:
+                multihost_utils.sync_global_devices("damaged checkpoints are set aside")
             self._manager.reload()
-        if steps:
-            raise UserError(
-                f"no checkpoint in {self.directory} is intact",
-                found=f"{len(steps)} damaged, the last because {found}",
-                expected="files that agree with their digests.json",
-                hint="restore the directory from a copy, or start a new run in another --workdir",
-            )
-        return None
+        return step
 
-    def restore(self, step: int, model: ModelConfig, params, optimizer=None) -> tuple:
+    def restore(self, step: int, about: dict, params, optimizer=None) -> tuple:
         """Reads a checkpoint.
 
         Args:
             step: one of `steps()`.
-            model: the architecture that is expected.
+            about: what it is expected to be of, as it was given to `save`.
             params: canonical tree of `jax.ShapeDtypeStruct`s, with shardings where they matter.
             optimizer: likewise, or None to leave the optimiser's state out.
 
@@ -106,7 +113,7 @@ class Checkpoints:
             The trees `(params, optimizer)`.
 
         Raises:
-            UserError: the checkpoint is damaged, or of another model or version.
+            UserError: the checkpoint is damaged, or of another model, text or version.
         """
         found = self._problem(step)
         if found:
@@ -116,7 +123,7 @@ class Checkpoints:
                 expected="files that agree with their digests.json",
                 hint=f"another of the steps {self.steps()}, by --checkpoint={self.directory}/STEP",
             )
-        self._check_model(step, model)
+        self._compare(step, about)
         items = dict(params=ocp.args.StandardRestore(params))
         if optimizer is not None:
             items["optimizer"] = ocp.args.StandardRestore(optimizer)
@@ -131,34 +138,28 @@ class Checkpoints:
         """Waits, and ends the background threads."""
         self._manager.close()
 
-    def _check_model(self, step: int, model: ModelConfig) -> None:
-        about = self._manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"]
-        if about["canonical_version"] != CANONICAL_VERSION:
-            raise UserError(
-                f"checkpoint {step} in {self.directory} is of another version of bert-jax",
-                found=f"canonical tree version {about['canonical_version']}",
-                expected=f"version {CANONICAL_VERSION}",
-            )
-        # Only what shapes the parameters must agree: dropout, say, may differ in a later run.
-        shaping = ("vocab_size", "hidden_size", "num_layers", "intermediate_size", "max_position_embeddings",
-                   "type_vocab_size", "num_heads")
-        wanted = dataclasses.asdict(model)
-        different = [name for name in shaping if about["model"][name] != wanted[name]]
+    def _compare(self, step: int, about: dict) -> None:
+        saved = self._manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"]
+        saved = _flat(saved)
+        wanted = _flat(dict(canonical_version=CANONICAL_VERSION, **about))
+        different = [name for name in wanted if saved.get(name) != wanted[name]]
         if different:
             raise UserError(
                 f"checkpoint {step} in {self.directory} is of another model",
-                found=", ".join(f"model.{name}={about['model'][name]}" for name in different),
-                expected=", ".join(f"model.{name}={wanted[name]}" for name in different),
+                found=", ".join(f"{name}={saved.get(name)}" for name in different),
+                expected=", ".join(f"{name}={wanted[name]}" for name in different),
                 hint="use the recipe that it was trained with; config.json in its workdir has it",
             )
 
     def _problem(self, step: int) -> str | None:
-        # One host reads the files; the others take its word.
-        found = digests.problem(self.directory / str(step)) if jax.process_index() == 0 else None
-        if jax.process_count() > 1:
-            bad = bool(multihost_utils.broadcast_one_to_all(found is not None))
-            found = found or ("the first host found it damaged" if bad else None)
-        return found
+        if step not in self._checked:
+            # One host reads the files; the others take its word.
+            found = digests.problem(self.directory / str(step)) if jax.process_index() == 0 else None
+            if jax.process_count() > 1:
+                bad = bool(multihost_utils.broadcast_one_to_all(found is not None))
+                found = found or ("the first host found it damaged" if bad else None)
+            self._checked[step] = found
+        return self._checked[step]
 
     def _write_digests(self) -> None:
         # Orbax calls this when all is written and before it gives the step its final name: a step has digests or is
@@ -168,6 +169,8 @@ class Checkpoints:
                 digests.write(step, ITEMS)
 
 
-def _barrier(name: str) -> None:
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(name)
+def _flat(values: dict, prefix: str = "") -> dict:
+    flat = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat

@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,15 @@ def parser_with_config(program: str, description: str) -> argparse.ArgumentParse
     """A parser whose help goes on with all keys of a recipe."""
     return argparse.ArgumentParser(program, description=description, epilog=_keys_help(), allow_abbrev=False,
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def add_host_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what `bert_jax.parallel.hosts.join` takes."""
+    parser.add_argument("--distributed", action="store_true",
+                        help="be one of several hosts, as JAX finds out on TPU pods, SLURM and Kubernetes")
+    parser.add_argument("--coordinator", default="", help="elsewhere: address:port of the first host")
+    parser.add_argument("--hosts", type=int, default=0, help="with --coordinator: how many hosts there are")
+    parser.add_argument("--host_index", type=int, default=-1, help="with --coordinator: which one this is, from 0")
 
 
 def parse(
@@ -69,7 +79,7 @@ def load_recipe(name: str) -> ml_collections.ConfigDict:
     file, _, argument = name.partition(":")
     path = Path(file)
     if not path.is_file():
-        there = sorted(str(p) for p in Path("configs").rglob("*.py"))
+        there = sorted(str(p) for p in Path("configs").rglob("*.py") if not p.name.startswith("_"))
         raise UserError(f"the recipe {file} is not there", found="no such file",
                         expected="a Python file with get_config()",
                         hint=f"one of {', '.join(there)}" if there else None)
@@ -78,10 +88,13 @@ def load_recipe(name: str) -> ml_collections.ConfigDict:
     try:
         spec.loader.exec_module(module)
         return module.get_config(*[argument] if argument else [])
-    except AttributeError as error:
-        # A locked ConfigDict says so when a recipe sets a key that does not exist, and names the nearest.
-        raise UserError(f"the recipe {file} is wrong", found=str(error).replace("\n", " "),
-                        expected="get_config() that sets known keys", hint="`--help` lists every key") from error
+    except Exception as error:  # the file is the user's: whatever it raises is theirs to mend
+        line = next((f"line {frame.lineno}: " for frame in reversed(traceback.extract_tb(error.__traceback__))
+                     if frame.filename == str(path)), "")
+        said = str(error).splitlines()[-1] if str(error) else repr(error)
+        raise UserError(f"the recipe {file} is wrong", found=line + said,
+                        expected="get_config() that sets known keys to values of their type",
+                        hint="`--help` lists every key") from error
 
 
 def _override(recipe: ml_collections.ConfigDict, overrides: list[str]) -> ml_collections.ConfigDict:

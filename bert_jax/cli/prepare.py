@@ -1,10 +1,13 @@
-"""`python -m bert_jax prepare`: makes corpora that a recipe can name."""
+"""`python -m bert_jax prepare`: makes what a recipe can name, before any device is paid for."""
 
 import argparse
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from bert_jax.cli.arguments import parse, parser_with_config
+from bert_jax.data import preparation
 from bert_jax.data.builders import documentation, local_text
 
 
@@ -15,9 +18,13 @@ def main(argv: list[str]) -> None:
         UserError: as the builders do.
         SystemExit: of argparse: help was asked for, or an option is wrong.
     """
+    if argv[:1] == ["store"]:  # takes a recipe, and so is parsed as the doors are
+        _store(argv[1:])
+        return
     parser = argparse.ArgumentParser("python -m bert_jax prepare",
                                      description="Prepare data that a recipe can name.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser("store", help=STORE)
     for name, (summary, add_options, run) in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary,
                                       formatter_class=argparse.ArgumentDefaultsHelpFormatter)
@@ -25,6 +32,20 @@ def main(argv: list[str]) -> None:
         command.set_defaults(run=run)
     args = parser.parse_args(argv)
     args.run(args)
+
+
+def _store(argv: list[str]) -> None:
+    parser = parser_with_config("python -m bert_jax prepare store", STORE)
+    parser.add_argument("--workdir", required=True, type=Path, help="of the run to come")
+    args, config = parse(parser, argv)
+    args.workdir.mkdir(parents=True, exist_ok=True)
+    vocabulary, train, held_out = preparation.open_or_make(config, args.workdir)
+    table = Table("split", "documents", "sentences", "tokens", "unknown", title=f"vocabulary of {len(vocabulary):,}",
+                  title_justify="left")
+    for name, store in (("train", train), ("held out", held_out)):
+        counts = store.manifest["counts"]
+        table.add_row(name, *(f"{counts[k]:,}" for k in ("documents", "sentences", "tokens", "unknown_tokens")))
+    Console().print(table)
 
 
 def _text_options(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +93,7 @@ def _report(info, data_dir: str, sentences: str) -> None:
             console.print(f"  --config.corpus.{key}={value}", soft_wrap=True, highlight=False)
 
 
+STORE = "The vocabulary and token stores of a recipe, as train.py would make them: on a machine without devices, say."
 COMMANDS = {
     "text": ("Your own text files as a corpus with a held-out share.", _text_options, _text),
     "documentation": ("The demo corpus: English documentation found in this Python installation.",

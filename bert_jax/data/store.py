@@ -122,6 +122,7 @@ def _read_manifest(directory: Path) -> dict:
 
 
 def refuse_differences(what: str, stored: dict, expected: dict, hint: str) -> None:
+    """Raises a UserError that names all that `expected` says and `stored` does not, if there is any."""
     stored = _flat({name: stored.get(name) for name in expected})
     expected = _flat(plain(expected))
     different = [name for name in {**expected, **stored} if stored.get(name) != expected.get(name)]

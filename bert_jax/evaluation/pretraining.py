@@ -1,24 +1,24 @@
 """Scores a pretrained checkpoint on held-out text: masked language modelling and next-sentence prediction."""
 
+import dataclasses
 from pathlib import Path
 
 import jax
-import numpy as np
 from rich.console import Console
 
 from bert_jax import config as configs
 from bert_jax.checkpoint.store import Checkpoints
-from bert_jax.config import Config
+from bert_jax.config import Config, MeshConfig, StoreConfig
 from bert_jax.data.baselines import trivial_scores
 from bert_jax.data.preparation import VOCABULARY
-from bert_jax.data.source import PairSource, without_documents_of
 from bert_jax.data.store import TokenStore, token_counts
 from bert_jax.data.store_building import open_or_build
 from bert_jax.errors import UserError
+from bert_jax.parallel import hosts
 from bert_jax.parallel import mesh as meshes
 from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.training import run, state
-from bert_jax.training.held_out import HeldOut
+from bert_jax.training.held_out import HeldOut, held_out_source, rows_of
 
 
 def find_checkpoint(path: Path) -> tuple[Path, int | None]:
@@ -44,6 +44,17 @@ def find_checkpoint(path: Path) -> tuple[Path, int | None]:
     )
 
 
+def recipe_of(checkpoint: Path, elsewhere: bool) -> Config:
+    """The recipe of a checkpoint's run, on a mesh of all devices that there are now.
+
+    Args:
+        elsewhere: leave the run's token stores alone; another workdir has its own.
+    """
+    config = run.read_config(find_checkpoint(checkpoint)[0])
+    config = dataclasses.replace(config, mesh=MeshConfig(rules=config.mesh.rules))
+    return dataclasses.replace(config, store=StoreConfig()) if elsewhere else config
+
+
 def evaluate(config: Config, checkpoint: Path, workdir: Path, console: Console) -> dict:
     """Scores a checkpoint on the held-out split of the recipe's corpus.
 
@@ -60,6 +71,7 @@ def evaluate(config: Config, checkpoint: Path, workdir: Path, console: Console) 
         UserError: checkpoint, recipe, data and devices do not fit each other.
     """
     mesh = meshes.make_mesh(config.mesh)
+    meshes.check_rows(mesh, rows_of(config), "evaluate.batch_size")
     origin, step = find_checkpoint(checkpoint)
     checkpoints = Checkpoints(origin / run.CHECKPOINTS, read_only=True)
     if step is None:
@@ -71,20 +83,16 @@ def evaluate(config: Config, checkpoint: Path, workdir: Path, console: Console) 
     vocabulary = Vocabulary.load(origin / VOCABULARY)
     config = configs.with_vocabulary(config, len(vocabulary))
     root = Path(config.store.dir) if config.store.dir else workdir / "store"
-    store = open_or_build(root / "held_out", config.corpus, config.corpus.held_out_split, config.tokenizer, vocabulary,
-                          config.store.workers)
-    training = _training_store(origin, config)
-    keep = None
-    if training:
-        keep = without_documents_of(store, training)
-        if not keep.all():
-            console.print(f"{np.sum(~keep):,} documents were trained on and are left out")
-    else:
+    split, workers = config.corpus.held_out_split, config.store.workers
+    store = hosts.first_host_first(lambda: open_or_build(
+        root / "held_out", config.corpus, split, config.tokenizer, vocabulary, workers))
+    training = _training_store(origin)
+    if training is None:
         console.print("the training store of this checkpoint is not there: no baselines, and no check for documents "
                       "that were trained on")
     with jax.set_mesh(mesh):
-        params = state.restore_params(checkpoints, step, config, mesh)
-        held_out = HeldOut(PairSource(store, vocabulary, config, keep), config, mesh,
+        params = state.restore_params(checkpoints, step, config, vocabulary, mesh)
+        held_out = HeldOut(held_out_source(store, training, vocabulary, config, console), config, mesh,
                            jax.tree.map(lambda x: x.sharding, params))
         scores = held_out.score(params) | dict(step=step)
     if training:
@@ -92,7 +100,7 @@ def evaluate(config: Config, checkpoint: Path, workdir: Path, console: Console) 
     return scores
 
 
-def _training_store(origin: Path, config: Config) -> TokenStore | None:
+def _training_store(origin: Path) -> TokenStore | None:
     began_with = run.read_config(origin)
     root = Path(began_with.store.dir) if began_with.store.dir else origin / "store"
     return TokenStore.open(root / "train") if (root / "train" / "manifest.json").exists() else None

@@ -1,5 +1,7 @@
 """What stands on the encoder: one module a head, all called alike and found by name in `HEADS`."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -52,7 +54,8 @@ class NspHead(nn.Module):
     @nn.compact
     def __call__(self, encoded: dict, batch: dict) -> jax.Array:
         """float32 logits `[rows, examples, 2]`."""
-        return dense(self.config, self.compute, 2, "dense")(encoded["pooled"]).astype(jnp.float32)
+        exact = dataclasses.replace(self.compute, dtype="float32")  # so small that bfloat16 would gain nothing
+        return dense(self.config, exact, 2, "dense")(encoded["pooled"])
 
 
 HEADS = {"mlm": MlmHead, "nsp": NspHead}

@@ -1,20 +1,23 @@
-"""Starting as one of several hosts."""
+"""Several hosts: joining them, and letting one of them go first."""
 
-import os
+from collections.abc import Callable
 
 import jax
+from jax.experimental import multihost_utils
 
 from bert_jax.errors import UserError
 
 
-def join(coordinator: str, hosts: int, index: int) -> None:
-    """Joins the other hosts, if there are any.
+def join(distributed: bool, coordinator: str, hosts: int, index: int) -> None:
+    """Joins the other hosts, if there are any; to be called before anything else asks JAX for devices.
 
     Args:
-        coordinator: 'address:port' of the first host; empty where there is one host, or where the platform (a TPU
-            pod, SLURM) tells.
-        hosts: how many there are; 0 where the platform tells.
-        index: of this one, from 0; -1 where the platform tells.
+        distributed: be one of several hosts, as JAX finds out on TPU pods, SLURM and Kubernetes.
+        coordinator: 'address:port' of the first host, where JAX cannot find out; empty otherwise.
+        hosts, index: with a coordinator, how many hosts there are and which one this is, from 0.
+
+    Raises:
+        UserError: these do not fit each other.
     """
     if coordinator:
         if hosts < 1 or not 0 <= index < hosts:
@@ -22,5 +25,27 @@ def join(coordinator: str, hosts: int, index: int) -> None:
                             found=f"--hosts={hosts} --host_index={index}",
                             expected="the number of hosts and this one's number from 0")
         jax.distributed.initialize(coordinator, hosts, index)
-    elif len(os.environ.get("TPU_WORKER_HOSTNAMES", "").split(",")) > 1 or int(os.environ.get("SLURM_NTASKS", 1)) > 1:
+    elif distributed:
         jax.distributed.initialize()
+
+
+def first_host_first(make: Callable[[], object]):
+    """What `make` gives, on every host: it is called on the first, and once it is done there on the others.
+
+    Raises:
+        UserError: `make` failed on the first host; the others are told rather than left waiting.
+    """
+    if jax.process_count() == 1:
+        return make()
+    made = error = None
+    if jax.process_index() == 0:
+        try:
+            made = make()
+        except Exception as caught:
+            error = caught
+    failed = bool(multihost_utils.broadcast_one_to_all(error is not None))
+    if error:
+        raise error
+    if failed:
+        raise UserError("the first host failed", hint="see what it printed")
+    return make() if jax.process_index() else made

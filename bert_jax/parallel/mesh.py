@@ -64,6 +64,17 @@ def check_rows(mesh: Mesh, rows: int, name: str) -> None:
         )
 
 
+def check_heads(mesh: Mesh, heads: int) -> None:
+    """Raises a UserError unless whole heads go to each shard: halves would be put together in every layer."""
+    if heads % mesh.shape["tensor"]:
+        raise UserError(
+            "config.model.num_heads does not divide over the mesh",
+            found=f"{heads} heads over tensor={mesh.shape['tensor']}",
+            expected="a divisor of the number of heads",
+            hint="a smaller --config.mesh.tensor, and --config.mesh.fsdp for the rest",
+        )
+
+
 def check_parts(mesh: Mesh, rows: int, parts: int) -> None:
     """Raises a UserError unless each of the `parts` in which a batch of `rows` is computed divides over the mesh."""
     shards = row_shards(mesh)

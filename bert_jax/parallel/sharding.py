@@ -29,12 +29,13 @@ def constrain_rows(x: jax.Array) -> jax.Array:
     return constrain(x, ROW_AXES)
 
 
-def _fitting(shape, axes, mesh) -> list:
-    """The axes, with None for those that do not divide their dimension."""
-    def parts(axis):
-        return math.prod(mesh.shape[a] for a in ((axis,) if isinstance(axis, str) else axis or ()))
+def _parts(axis: str | tuple[str, ...] | None, mesh: Mesh) -> int:
+    return math.prod(mesh.shape[a] for a in ((axis,) if isinstance(axis, str) else axis or ()))
 
-    return [axis if size % parts(axis) == 0 else None for size, axis in zip(shape, axes)]
+
+def _fitting(shape: tuple[int, ...], axes: tuple, mesh: Mesh) -> list:
+    """The axes, with None for those that do not divide their dimension."""
+    return [axis if size % _parts(axis, mesh) == 0 else None for size, axis in zip(shape, axes)]
 
 
 def path_name(path: tuple) -> str:
@@ -61,15 +62,18 @@ def partition_spec(name: str, shape: tuple[int, ...], mesh: Mesh, rules: tuple, 
         return PartitionSpec()
     if "/layers/" in name:
         axes = (None, *axes)
+    if len(axes) > len(shape):
+        raise UserError(f"a rule of config.mesh.rules does not fit {name}", found=f"axes {axes} for {list(shape)}",
+                        expected=f"at most {len(shape)} axes")
     fitted = _fitting(shape, axes, mesh)
     for size, axis, fits in zip(shape, axes, fitted):
         if fits != axis and strict:
             vocabulary = "word_embeddings" in name or name.endswith("mlm/bias")
             raise UserError(
                 f"{name} {list(shape)} does not divide over the mesh",
-                found=f"a dimension of {size} over {axis}={mesh.shape[axis]}",
-                expected=f"a multiple of {mesh.shape[axis]}",
-                hint=f"--config.compute.vocab_multiple={mesh.shape[axis]}" if vocabulary
+                found=f"a dimension of {size} over {axis}={_parts(axis, mesh)}",
+                expected=f"a multiple of {_parts(axis, mesh)}",
+                hint=f"--config.compute.vocab_multiple={_parts(axis, mesh)}" if vocabulary
                 else f"another --config.mesh.{axis}, or a rule of config.mesh.rules that leaves this dimension whole",
             )
     return PartitionSpec(*fitted)

@@ -68,6 +68,7 @@ class Window:
         """Means over the steps, with rates; a new window begins."""
         steps = jax.device_get(self._metrics)
         means = {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
+        means["learning_rate"] = float(steps[-1]["learning_rate"])  # it is no measurement: the latest is what is asked
         seconds = time.monotonic() - self._began - self._paused
         tokens = means.pop("tokens")
         means |= dict(

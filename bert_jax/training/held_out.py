@@ -1,5 +1,6 @@
 """Scores on held-out text: every example once, whatever the mesh."""
 
+import dataclasses
 import math
 import operator
 from collections.abc import Iterator
@@ -7,13 +8,36 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 from jax.sharding import Mesh
+from rich.console import Console
 
 from bert_jax.config import Config
 from bert_jax.data.batches import Batch
 from bert_jax.data.pipeline import prefetched
-from bert_jax.data.source import PairSource
+from bert_jax.data.source import PairSource, without_documents_of
+from bert_jax.data.store import TokenStore
 from bert_jax.parallel import mesh as meshes
+from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.training.step import make_evaluation_step
+
+
+def rows_of(config: Config) -> int:
+    """Rows of an evaluation batch."""
+    return config.evaluate.batch_size or config.train.batch_size
+
+
+def held_out_source(store: TokenStore, training: TokenStore | None, vocabulary: Vocabulary, config: Config,
+                    console: Console) -> PairSource:
+    """The held-out examples, without documents that were trained on; says how many those are.
+
+    Args:
+        training: the training split's store, or None if it is not there to compare with.
+    """
+    keep = None
+    if training:
+        keep = without_documents_of(store, training)
+        if not keep.all():
+            console.print(f"{np.sum(~keep):,} held-out documents are in the training split too and are left out")
+    return PairSource(store, vocabulary, dataclasses.replace(config, seed=config.evaluate.seed), keep)
 
 
 class HeldOut:
@@ -29,8 +53,7 @@ class HeldOut:
     def __init__(self, source: PairSource, config: Config, mesh: Mesh, params_sharding):
         self.examples = min(config.evaluate.max_examples or len(source), len(source))
         self._source, self._config, self._mesh = source, config, mesh
-        self._rows = config.evaluate.batch_size or config.train.batch_size
-        meshes.check_rows(mesh, self._rows, "evaluate.batch_size" if config.evaluate.batch_size else "train.batch_size")
+        self._rows = rows_of(config)
         self._step = jax.jit(
             make_evaluation_step(config),
             in_shardings=(params_sharding, meshes.row_sharding(mesh)),

@@ -1,11 +1,11 @@
 """The one way anything is trained: mesh, data, state, step, loop, results."""
 
+import contextlib
 import json
 from pathlib import Path
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from rich.console import Console
 
 from bert_jax import config as configs
@@ -14,13 +14,15 @@ from bert_jax.config import Config
 from bert_jax.data import preparation
 from bert_jax.data.baselines import trivial_scores
 from bert_jax.data.pipeline import prefetched
-from bert_jax.data.source import PairSource, without_documents_of
+from bert_jax.data.source import PairSource
 from bert_jax.data.store import token_counts
+from bert_jax.objectives import choose
+from bert_jax.parallel import hosts
 from bert_jax.parallel import mesh as meshes
 from bert_jax.training import curves, provenance, run, state, summary
 from bert_jax.training.clock import Stopwatch, Window
-from bert_jax.training.held_out import HeldOut
-from bert_jax.training.metrics import MetricsWriter, read
+from bert_jax.training.held_out import HeldOut, held_out_source, rows_of
+from bert_jax.training.metrics import MetricsWriter, NoWriter, read
 from bert_jax.training.progress import TrainingProgress
 from bert_jax.training.signals import stop_requests
 from bert_jax.training.step import make_train_step
@@ -44,33 +46,39 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
     first_host = jax.process_index() == 0
     console = console if first_host else Console(quiet=True)
 
-    # The mesh first: a mistake there should not cost the preparation of a corpus.
+    # All that can be known to be wrong is said before a corpus is prepared, or anything is written.
     mesh = meshes.make_mesh(config.mesh)
     rows = config.train.batch_size
+    choose(config.objectives)
     meshes.check_rows(mesh, rows, "train.batch_size")
+    meshes.check_rows(mesh, rows_of(config), "evaluate.batch_size")
     meshes.check_parts(mesh, rows, config.train.accumulation)
-    workdir.mkdir(parents=True, exist_ok=True)
-    checkpoints = Checkpoints(workdir / run.CHECKPOINTS, config.checkpoint.keep, config.checkpoint.keep_every)
-    start = checkpoints.latest_good()
-    if start is not None:
-        run.check_resume(config, workdir)
-    start = start or 0
+    meshes.check_heads(mesh, config.model.num_heads)
+    run.check_resume(config, workdir)
 
-    with clock("data preparation"):
-        vocabulary, train_store, held_out_store = _on_first_host_first(
-            lambda progress: preparation.open_or_make(config, workdir, progress))
-    if first_host:
-        run.write_json(workdir / run.CONFIG, configs.to_dict(config))
-        provenance.write(workdir, start, dict(train=train_store, held_out=held_out_store))
-    config = configs.with_vocabulary(config, len(vocabulary))
-    with clock("planning"):
-        source = PairSource(train_store, vocabulary, config)
-        keep = without_documents_of(held_out_store, train_store)
-        if not keep.all():
-            console.print(f"{np.sum(~keep):,} held-out documents are in the training split too and are left out")
-        held_out_source = PairSource(held_out_store, vocabulary, config, keep)
+    with contextlib.ExitStack() as during:
+        during.enter_context(run.locked(workdir))
+        checkpoints = during.enter_context(contextlib.closing(
+            Checkpoints(workdir / run.CHECKPOINTS, config.checkpoint.keep, config.checkpoint.keep_every)))
+        start = checkpoints.latest_good() or 0
+        if start == config.train.steps and (workdir / run.RESULTS).exists():
+            console.print(f"this run is done: all {start} steps are trained")
+            return json.loads((workdir / run.RESULTS).read_text()) if first_host else None
 
-    with jax.set_mesh(mesh):
+        with clock("data preparation"):
+            vocabulary, train_store, held_out_store = hosts.first_host_first(
+                lambda: preparation.open_or_make(config, workdir, progress=first_host))
+            stores = dict(train=train_store, held_out=held_out_store)
+            run.check_data(stores, workdir)
+        if first_host:
+            run.begin(config, stores, workdir)
+            provenance.write(workdir, start, stores)
+        config = configs.with_vocabulary(config, len(vocabulary))
+        with clock("planning"):
+            source = PairSource(train_store, vocabulary, config)
+            scored = held_out_source(held_out_store, train_store, vocabulary, config, console)
+
+        during.enter_context(jax.set_mesh(mesh))
         state_shapes = state.state_shapes(config, mesh)
         state_sharding = jax.tree.map(lambda x: x.sharding, state_shapes)
         row_sharding, whole = meshes.row_sharding(mesh), meshes.replicated(mesh)
@@ -85,25 +93,23 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
                 out_shardings=(state_sharding, whole),
                 donate_argnums=0,
             ).lower(state_shapes, batch_shapes).compile()
-        held_out = HeldOut(held_out_source, config, mesh, state_sharding.params)
+        held_out = HeldOut(scored, config, mesh, state_sharding.params)
         summary.show(console, config, mesh, state_shapes, step, len(source), held_out.examples, len(train_store.tokens))
 
         with clock("initialisation"):
             if start:
-                train_state = state.restore(checkpoints, start, config, mesh)
+                train_state = state.restore(checkpoints, start, config, vocabulary, mesh)
                 console.print(f"goes on from step {start} of {config.train.steps}")
             else:
                 train_state = jax.jit(lambda: state.initial_state(config), out_shardings=state_sharding)()
-
-        if start == config.train.steps and (workdir / run.RESULTS).exists():
-            console.print(f"this run is done: all {start} steps are trained")
-            return json.loads((workdir / run.RESULTS).read_text()) if first_host else None
 
         host_rows = meshes.host_rows(mesh, rows)
         stop = min(config.train.stop_after or config.train.steps, config.train.steps)
         batches = prefetched(lambda n: source.batch(n * rows + host_rows), start, stop,
                              config.compute.data_threads, config.compute.prefetch)
-        writer = MetricsWriter(workdir, start, config.log.tensorboard) if first_host else None
+        writer = during.enter_context(contextlib.closing(
+            MetricsWriter(workdir, start, config.log.tensorboard) if first_host else NoWriter()))
+        asked_to_stop = during.enter_context(stop_requests())
         window, done, asked = Window(rows), start, False
 
         def due(every: int) -> bool:
@@ -112,11 +118,10 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
         def score() -> dict[str, float]:
             with clock("held-out evaluation"):
                 scores = held_out.score(train_state.params)
-            if writer:
-                writer.write(done, "held_out", scores)
+            writer.write(done, "held_out", scores)
             return scores
 
-        with stop_requests() as asked_to_stop, TrainingProgress(start, stop, console) as progress:
+        with TrainingProgress(start, stop, console) as progress:
             while done < stop and not asked:
                 with window.waiting():
                     batch = next(batches)
@@ -129,25 +134,24 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
                 if last or due(config.log.every):
                     means = window.close()
                     clock.add("training", means["seconds"])
-                    if writer:
-                        writer.write(done, "train", means)
+                    writer.write(done, "train", means)
                     progress.metrics(done, means)
-                if last or due(config.checkpoint.every):
-                    with window.paused(), clock("checkpoints"):
-                        state.save(checkpoints, train_state, done, config)
+                # Scored before it is saved: a resume from the checkpoint would not come back to score.
                 if due(config.evaluate.every) and done < config.train.steps and not asked:
                     with window.paused():
                         progress.held_out(done, score())
+                if last or due(config.checkpoint.every):
+                    with window.paused(), clock("checkpoints"):
+                        state.save(checkpoints, train_state, done, config, vocabulary)
 
-        if done == config.train.steps:
-            scores = score()
-        with clock("checkpoints"):
-            checkpoints.close()
-        if writer:
-            writer.close()
         if done < config.train.steps:
+            with clock("checkpoints"):
+                checkpoints.wait()
             console.print(f"stopped after step {done} of {config.train.steps}; the same command goes on from there")
             return None
+        scores = score()
+        with clock("checkpoints"):
+            checkpoints.wait()
         if not first_host:
             return None
         with clock("baselines and plot"):
@@ -156,12 +160,3 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
         results = scores | dict(baselines=baselines, step=done, seconds=clock.seconds())
         run.write_json(workdir / run.RESULTS, results)
         return results
-
-
-def _on_first_host_first(make):
-    """What is on disk is made by one host; the others open it once it is there."""
-    made = make(True) if jax.process_index() == 0 else None
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices("made")
-        made = made or make(False)
-    return made

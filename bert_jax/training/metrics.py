@@ -43,6 +43,16 @@ class MetricsWriter:
             self._events.close()
 
 
+class NoWriter:
+    """What all hosts but the first have in its place."""
+
+    def write(self, step: int, kind: str, metrics: dict[str, float]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 def read(path: Path) -> list[dict]:
     """The lines of a `metrics.jsonl`; a last line that a kill cut short is left out."""
     if not path.exists():

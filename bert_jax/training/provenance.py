@@ -33,6 +33,7 @@ def collect() -> dict:
         time=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         commit=_git(root, "rev-parse", "HEAD"),
         changes=_git(root, "diff", "HEAD"),
+        status=_git(root, "status", "--porcelain"),
         python=platform.python_version(),
         platform=platform.platform(),
         packages={name: _version(name) for name in PACKAGES},

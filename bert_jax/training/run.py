@@ -1,15 +1,21 @@
 """A run is a workdir: its config, vocabulary, checkpoints, metrics and results, by name."""
 
+import contextlib
+import fcntl
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+import jax
 
 from bert_jax import config as configs
 from bert_jax.config import Config
+from bert_jax.data.store import TokenStore, refuse_differences
 from bert_jax.errors import UserError
 
-CONFIG, RESULTS, METRICS, CURVES, CHECKPOINTS = (
-    "config.json", "results.json", "metrics.jsonl", "curves.png", "checkpoints")
+CONFIG, DATA, RESULTS, METRICS, CURVES, CHECKPOINTS = (
+    "config.json", "data.json", "results.json", "metrics.jsonl", "curves.png", "checkpoints")
 
 
 def write_json(path: Path, values) -> None:
@@ -20,7 +26,7 @@ def write_json(path: Path, values) -> None:
 
 
 def read_config(workdir: Path) -> Config | None:
-    """The config that the run in `workdir` began with, or None if none did."""
+    """The config with which the run in `workdir` was last started, or None if none was."""
     path = workdir / CONFIG
     if not path.exists():
         return None
@@ -44,3 +50,47 @@ def check_resume(config: Config, workdir: Path) -> None:
             expected=", ".join(f"config.{name}={then!r}" for name, then, _ in different),
             hint="give these values back to resume it, or another --workdir to start anew",
         )
+
+
+def check_data(stores: dict[str, TokenStore], workdir: Path) -> None:
+    """Raises a UserError if the run in `workdir` was begun with other text under the same name."""
+    path = workdir / DATA
+    if path.exists():
+        refuse_differences(
+            f"the run in {workdir} was begun with other text", json.loads(path.read_text()), _sources(stores),
+            "name the same --config.corpus.data_dir, or another --workdir to start anew")
+
+
+def begin(config: Config, stores: dict[str, TokenStore], workdir: Path) -> None:
+    """Keeps what the run is started with, for the checks of its resumes."""
+    write_json(workdir / CONFIG, configs.to_dict(config))
+    write_json(workdir / DATA, _sources(stores))
+
+
+@contextlib.contextmanager
+def locked(workdir: Path) -> Iterator[None]:
+    """While it lasts, no other process trains in `workdir`, which is made if it is not there.
+
+    Raises:
+        UserError: another one does, or the directory cannot be made.
+    """
+    if "://" in str(workdir):
+        raise UserError(f"{workdir} is not a local directory", expected="a path on a disk that all hosts share")
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{workdir} cannot be made", found=error.strerror, hint="another --workdir") from None
+    if jax.process_index() > 0:
+        yield
+        return
+    with (workdir / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another process trains in {workdir}", expected="one at a time",
+                            hint="wait for it or stop it (SIGTERM saves), or use another --workdir") from None
+        yield
+
+
+def _sources(stores: dict[str, TokenStore]) -> dict:
+    return {name: store.manifest["source"] for name, store in stores.items()}

@@ -1,6 +1,7 @@
 """All that a run carries from step to step: made, sharded, saved and restored."""
 
 import dataclasses
+import functools
 
 import flax.struct
 import jax
@@ -11,11 +12,12 @@ from jax.sharding import Mesh
 
 from bert_jax.checkpoint import layout
 from bert_jax.checkpoint.store import Checkpoints
-from bert_jax.config import Config
+from bert_jax.config import ComputeConfig, Config, ModelConfig
 from bert_jax.model.bert import Bert
 from bert_jax.objectives import choose
 from bert_jax.optim import make_optimizer
 from bert_jax.parallel.sharding import shardings
+from bert_jax.text.vocabulary import Vocabulary
 
 
 @flax.struct.dataclass
@@ -62,26 +64,47 @@ def state_shapes(config: Config, mesh: Mesh, strict: bool = True) -> TrainState:
         shapes, shardings(shapes, mesh, config.mesh.rules, strict))
 
 
-def save(checkpoints: Checkpoints, state: TrainState, step: int, config: Config) -> None:
+def about(config: Config, vocabulary: Vocabulary) -> dict:
+    """What a checkpoint is of: all that its parameters mean nothing without."""
+    model = dataclasses.asdict(config.model)
+    for only_in_training in ("hidden_dropout", "attention_dropout", "initializer_range"):
+        del model[only_in_training]
+    tokenizer = dict(vocabulary=vocabulary.digest, lowercase=config.tokenizer.lowercase,
+                     max_chars_per_word=config.tokenizer.max_chars_per_word)
+    return dict(model=model, heads=list(make_model(config).heads), tokenizer=tokenizer)
+
+
+def save(checkpoints: Checkpoints, state: TrainState, step: int, config: Config, vocabulary: Vocabulary) -> None:
     """Saves a state of any layout, canonically."""
     if not layout.is_canonical(config.model, config.compute):
-        state = jax.jit(lambda s: layout.to_canonical(s, config.model, config.compute))(state)
-    checkpoints.save(step, state.params, state.opt_state, config.model)
+        state = _to_canonical(config.model, config.compute)(state)
+    checkpoints.save(step, state.params, state.opt_state, about(config, vocabulary))
 
 
-def restore(checkpoints: Checkpoints, step: int, config: Config, mesh: Mesh) -> TrainState:
+def restore(checkpoints: Checkpoints, step: int, config: Config, vocabulary: Vocabulary, mesh: Mesh) -> TrainState:
     """The state that was saved at `step`, in the recipe's layout and sharded by its rules."""
-    # A canonical array may not divide where the recipe's layout, padded for it, does: it is read whole there.
-    saved = state_shapes(dataclasses.replace(config, compute=layout.CANONICAL), mesh, strict=False)
-    params, opt_state = checkpoints.restore(step, config.model, saved.params, saved.opt_state)
-    sharding = jax.tree.map(lambda x: x.sharding, state_shapes(config, mesh))
-    return jax.jit(lambda s: layout.from_canonical(s, config.model, config.compute), out_shardings=sharding)(
-        TrainState(np.int32(step), params, opt_state))
+    saved = _saved_shapes(config, mesh)
+    params, opt_state = checkpoints.restore(step, about(config, vocabulary), saved.params, saved.opt_state)
+    return _from_canonical(TrainState(np.int32(step), params, opt_state), config, state_shapes(config, mesh))
 
 
-def restore_params(checkpoints: Checkpoints, step: int, config: Config, mesh: Mesh) -> dict:
+def restore_params(checkpoints: Checkpoints, step: int, config: Config, vocabulary: Vocabulary, mesh: Mesh) -> dict:
     """The parameters alone, likewise."""
-    saved = state_shapes(dataclasses.replace(config, compute=layout.CANONICAL), mesh, strict=False).params
-    params, _ = checkpoints.restore(step, config.model, saved)
-    sharding = jax.tree.map(lambda x: x.sharding, state_shapes(config, mesh).params)
-    return jax.jit(lambda p: layout.from_canonical(p, config.model, config.compute), out_shardings=sharding)(params)
+    params, _ = checkpoints.restore(step, about(config, vocabulary), _saved_shapes(config, mesh).params)
+    return _from_canonical(params, config, state_shapes(config, mesh).params)
+
+
+@functools.cache
+def _to_canonical(model: ModelConfig, compute: ComputeConfig):
+    # Kept, so that it is compiled at the first save and not at each.
+    return jax.jit(lambda state: layout.to_canonical(state, model, compute))
+
+
+def _from_canonical(tree, config: Config, shapes):
+    sharding = jax.tree.map(lambda x: x.sharding, shapes)
+    return jax.jit(lambda x: layout.from_canonical(x, config.model, config.compute), out_shardings=sharding)(tree)
+
+
+def _saved_shapes(config: Config, mesh: Mesh) -> TrainState:
+    # A canonical array may not divide where the recipe's layout, padded for it, does: it is read whole there.
+    return state_shapes(dataclasses.replace(config, compute=layout.CANONICAL), mesh, strict=False)

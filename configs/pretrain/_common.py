@@ -8,7 +8,8 @@ def pretraining(num_layers: int, hidden_size: int):
 
     The paper learns from BookCorpus too, which is not to be had any more, and changes to rows of 512 tokens for the
     last tenth of the steps. Here all rows have 128; for 512 set
-    `--config.instances.length=512 --config.masking.max_predictions=77`.
+    `--config.instances.length=512 --config.masking.max_predictions=77`, and where memory is short
+    `--config.compute.remat=dots` or `--config.train.accumulation=N`.
     """
     config = recipe()
     config.corpus.name = "wikipedia/20230601.en"

@@ -13,4 +13,5 @@ from configs.pretrain._common import pretraining
 def get_config():
     config = pretraining(num_layers=24, hidden_size=1024)
     config.compute.scan_layers = True  # compiles one layer rather than 24
+    config.compute.remat = "dots"  # attention keeps `[rows, heads, length, length]` a layer otherwise
     return config

@@ -7,10 +7,9 @@ import pytest
 
 from bert_jax.checkpoint import digests
 from bert_jax.checkpoint.store import Checkpoints
-from bert_jax.config import ModelConfig
 from bert_jax.errors import UserError
 
-MODEL = ModelConfig(vocab_size=11)
+MODEL = {"model": {"num_layers": 12, "vocab_size": 11}}
 
 
 def trees(step):
@@ -76,7 +75,7 @@ def test_damage_is_seen_and_set_aside(tmp_path, damage):
 
     checkpoints = Checkpoints(tmp_path / "c", keep=2)
     assert checkpoints.latest_good() == 1
-    assert not step.exists() and (tmp_path / "c" / "damaged-2").is_dir()
+    assert not step.exists() and len(list((tmp_path / "c").glob("damaged-2-*"))) == 1
     checkpoints.save(2, *trees(2), MODEL)  # the step can be saved again
     checkpoints.wait()
     assert checkpoints.latest_good() == 2
@@ -86,14 +85,15 @@ def test_no_good_checkpoint_is_an_error_and_none_is_none(tmp_path):
     assert Checkpoints(tmp_path / "new").latest_good() is None
     saved(tmp_path / "c", [1])
     flip_a_bit(tmp_path / "c" / "1" / "params")
-    with pytest.raises(UserError, match="no checkpoint .* is intact"):
-        Checkpoints(tmp_path / "c").latest_good()
+    for _ in range(2):  # and stays one: a second try does not start anew
+        with pytest.raises(UserError, match="no checkpoint .* is intact"):
+            Checkpoints(tmp_path / "c").latest_good()
 
 
 def test_another_model_is_refused_by_name(tmp_path):
     saved(tmp_path / "c", [1])
     with pytest.raises(UserError, match="of another model") as error:
-        Checkpoints(tmp_path / "c").restore(1, ModelConfig(vocab_size=11, num_layers=3), *map(shapes, trees(1)))
+        Checkpoints(tmp_path / "c").restore(1, {"model": {"num_layers": 3, "vocab_size": 11}}, *map(shapes, trees(1)))
     assert "model.num_layers=12" in str(error.value) and "model.num_layers=3" in str(error.value)
 
 

@@ -57,6 +57,12 @@ def test_wrong_recipes(recipe_file):
     recipe_file.write_text(recipe_file.read_text().replace("num_layers", "num_layrs"))
     with pytest.raises(UserError, match="num_layrs"):
         parsed(f"--config={recipe_file}")
+    recipe_file.write_text("from bert_jax.config import recipe\n\ndef get_config():\n    return recipe(\n")
+    with pytest.raises(UserError, match="is wrong"):
+        parsed(f"--config={recipe_file}")
+    recipe_file.write_text("from bert_jax.config import recipe\n\ndef get_config():\n    c = recipe()\n    c.seed = 'x'\n")
+    with pytest.raises(UserError, match="line 5"):
+        parsed(f"--config={recipe_file}")
     with pytest.raises(SystemExit):
         parsed(f"--config={recipe_file}", "--wrokdir=x")
 
@@ -67,6 +73,7 @@ def run(*command, **environment):
 
 
 @pytest.mark.parametrize("command", [["train.py"], ["evaluate.py"], ["-m", "bert_jax", "prepare"],
+                                     ["-m", "bert_jax", "prepare", "text"],
                                      ["-m", "bert_jax", "report"], ["-m", "bert_jax"]])
 def test_help_is_full(command):
     done = run(*command, "--help")
@@ -83,3 +90,19 @@ def test_errors_are_a_few_lines_and_status_2(tmp_path):
     assert done.stderr.startswith("error: the data set 'documentation' is not prepared")
     assert "prepare documentation" in done.stderr and len(done.stderr.splitlines()) < 8
     assert "is not a command" in run("-m", "bert_jax", "trian").stderr
+
+
+def test_prepare_store_is_what_training_opens(run_recipe, tmp_path, capsys):
+    from bert_jax.cli import prepare
+    from bert_jax.data.preparation import open_or_make
+
+    recipe = tmp_path / "recipe.py"
+    recipe.write_text("from bert_jax.config import recipe as get_config\n")
+    config = configs.resolve(run_recipe)
+    prepare.main(["store", f"--config={recipe}", f"--workdir={tmp_path / 'run'}", "--config.corpus.name=topics",
+                  f"--config.corpus.data_dir={config.corpus.data_dir}", "--config.tokenizer.vocab_size=600"])
+    assert "vocabulary of 600" in capsys.readouterr().out
+    made = (tmp_path / "run" / "store" / "train" / "manifest.json").stat().st_mtime_ns
+    run_recipe.store.dir = run_recipe.tokenizer.vocab_file = ""
+    open_or_make(configs.resolve(run_recipe), tmp_path / "run")
+    assert (tmp_path / "run" / "store" / "train" / "manifest.json").stat().st_mtime_ns == made

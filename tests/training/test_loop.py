@@ -117,15 +117,41 @@ def test_a_damaged_checkpoint_is_set_aside(run_recipe, whole, tmp_path):
     target.write_bytes(content)
     again = go(run_recipe, tmp_path / "run")
     assert again["mlm_loss"] == results["mlm_loss"]
-    assert (tmp_path / "run" / run.CHECKPOINTS / "damaged-6").is_dir()
+    assert len(list((tmp_path / "run" / run.CHECKPOINTS).glob("damaged-6-*"))) == 1
 
 
 def test_another_vocabulary_is_refused(run_recipe, whole, tmp_path):
     workdir, _ = whole(run_recipe)
     tokens = (workdir / "vocab.txt").read_text().splitlines()
     (tmp_path / "other.txt").write_text("\n".join([*tokens[:-1], "zebrafish"]) + "\n")
+    shutil.copytree(workdir, tmp_path / "run")
+    (tmp_path / "run" / run.RESULTS).unlink()
     with pytest.raises(UserError, match="not the vocabulary that this run began with"):
-        go(run_recipe, workdir, tokenizer__vocab_file=str(tmp_path / "other.txt"), train__steps=6)
+        go(run_recipe, tmp_path / "run", tokenizer__vocab_file=str(tmp_path / "other.txt"))
+
+
+def test_other_text_under_the_same_name_is_refused(run_recipe, whole, corpus_dir, tmp_path):
+    from bert_jax.data.builders import local_text
+
+    workdir, _ = whole(run_recipe)
+    shutil.copytree(workdir, tmp_path / "run")
+    (tmp_path / "run" / run.RESULTS).unlink()
+    texts = sorted(corpus_dir.parent.glob("*.txt"))[:40]
+    local_text.prepare(texts, "documents", "topics", str(tmp_path / "tfds"), held_out=0.2)
+    with pytest.raises(UserError, match="begun with other text") as error:
+        go(run_recipe, tmp_path / "run", corpus__data_dir=str(tmp_path / "tfds"), store__dir=str(tmp_path / "store"))
+    assert "train.fingerprint" in str(error.value)
+
+
+def test_one_process_at_a_time(tmp_path):
+    with run.locked(tmp_path / "run"), pytest.raises(UserError, match="another process trains in"), \
+            run.locked(tmp_path / "run"):
+        pass
+    with run.locked(tmp_path / "run"):
+        pass
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be made"), run.locked(tmp_path / "file"):
+        pass
 
 
 def test_mistakes_are_found_before_anything_is_made(run_recipe, tmp_path):

@@ -41,6 +41,14 @@ def finish(process, status=0) -> str:
     return output
 
 
+def start_two(recipe, workdir) -> list:
+    """The same run on two hosts."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    return [start(recipe, workdir, f"--coordinator=localhost:{port}", "--hosts=2", f"--host_index={i}") for i in range(2)]
+
+
 @pytest.fixture
 def long_recipe(run_recipe):
     run_recipe.train.steps = 60
@@ -96,18 +104,21 @@ def test_sigterm_saves_and_exits_cleanly(long_recipe, tmp_path):
     assert f"goes on from step {saved[0]}" in finish(resumed)
 
 
+def test_what_fails_on_the_first_host_ends_on_all(long_recipe, tmp_path):
+    long_recipe.mesh.data = -1
+    long_recipe.corpus.name = "missing"
+    long_recipe.store.dir = str(tmp_path / "store")
+    outputs = [finish(host, status=2) for host in start_two(long_recipe, tmp_path / "run")]
+    assert "'missing' is not prepared" in outputs[0] and "the first host failed" in outputs[1]
+
+
 def test_two_hosts_are_one_run(long_recipe, tmp_path, final_state):
     """Two processes of one device each against one process of two: the same scores and the same parameters."""
     long_recipe.train.steps = 8
     long_recipe.checkpoint.every = 4
     long_recipe.mesh.data = -1
     finish(start(long_recipe, tmp_path / "one", devices=2))
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    hosts = [start(long_recipe, tmp_path / "two", f"--coordinator=localhost:{port}", "--hosts=2", f"--host_index={i}")
-             for i in range(2)]
-    outputs = [finish(host) for host in hosts]
+    outputs = [finish(host) for host in start_two(long_recipe, tmp_path / "two")]
     assert "2 host(s)" in outputs[0] and "step 8/8" in outputs[0]
     assert "step 8/8" not in outputs[1]
     one, two = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("one", "two"))

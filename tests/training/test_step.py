@@ -51,7 +51,6 @@ def test_twenty_steps_on_five_meshes(recipe, make_batch):
     check_same(recipe, make_batch, 20, [
         dict(mesh__data=8), dict(mesh__fsdp=8), dict(train__accumulation=4),
         dict(mesh__data=2, mesh__fsdp=2, mesh__tensor=2, compute__vocab_multiple=2),
-        dict(mesh__slice=2, mesh__data=2, mesh__tensor=2, compute__vocab_multiple=2),
     ])
 
 
