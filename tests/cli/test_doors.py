@@ -60,7 +60,8 @@ def test_wrong_recipes(recipe_file):
     recipe_file.write_text("from bert_jax.config import recipe\n\ndef get_config():\n    return recipe(\n")
     with pytest.raises(UserError, match="is wrong"):
         parsed(f"--config={recipe_file}")
-    recipe_file.write_text("from bert_jax.config import recipe\n\ndef get_config():\n    c = recipe()\n    c.seed = 'x'\n")
+    recipe_file.write_text("from bert_jax.config import recipe\n\ndef get_config():\n    c = recipe()\n"
+                           "    c.seed = 'x'\n")
     with pytest.raises(UserError, match="line 5"):
         parsed(f"--config={recipe_file}")
     with pytest.raises(SystemExit):

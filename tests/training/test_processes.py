@@ -46,7 +46,8 @@ def start_two(recipe, workdir) -> list:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    return [start(recipe, workdir, f"--coordinator=localhost:{port}", "--hosts=2", f"--host_index={i}") for i in range(2)]
+    return [start(recipe, workdir, f"--coordinator=localhost:{port}", "--hosts=2", f"--host_index={i}")
+            for i in range(2)]
 
 
 @pytest.fixture
