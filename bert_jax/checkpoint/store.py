@@ -15,7 +15,7 @@ from jax.experimental import multihost_utils
 
 from bert_jax.checkpoint import digests
 from bert_jax.checkpoint.layout import CANONICAL_VERSION
-from bert_jax.errors import UserError
+from bert_jax.errors import UserError, refuse_differences
 
 ITEMS = ("params", "optimizer", "about")
 
@@ -140,16 +140,10 @@ class Checkpoints:
 
     def _compare(self, step: int, about: dict) -> None:
         saved = self._manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"]
-        saved = _flat(saved)
-        wanted = _flat(dict(canonical_version=CANONICAL_VERSION, **about))
-        different = [name for name in wanted if saved.get(name) != wanted[name]]
-        if different:
-            raise UserError(
-                f"checkpoint {step} in {self.directory} is of another model",
-                found=", ".join(f"{name}={saved.get(name)}" for name in different),
-                expected=", ".join(f"{name}={wanted[name]}" for name in different),
-                hint="use the recipe that it was trained with; config.json in its workdir has it",
-            )
+        refuse_differences(
+            f"checkpoint {step} in {self.directory} is of another model", saved,
+            dict(canonical_version=CANONICAL_VERSION, **about),
+            "use the recipe that it was trained with; config.json in its workdir has it")
 
     def _problem(self, step: int) -> str | None:
         if step not in self._checked:
@@ -167,10 +161,3 @@ class Checkpoints:
         if jax.process_index() == 0:
             for step in self.directory.glob("*.orbax-checkpoint-tmp*"):
                 digests.write(step, ITEMS)
-
-
-def _flat(values: dict, prefix: str = "") -> dict:
-    flat = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat

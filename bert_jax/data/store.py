@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bert_jax.errors import UserError
+from bert_jax.errors import UserError, refuse_differences
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -119,27 +119,3 @@ def _read_manifest(directory: Path) -> dict:
     refuse_differences(f"the token store {directory} is of another version", manifest, {"format": FORMAT},
                        f"delete {directory} to have it made anew")
     return manifest
-
-
-def refuse_differences(what: str, stored: dict, expected: dict, hint: str) -> None:
-    """Raises a UserError that names all that `expected` says and `stored` does not, if there is any."""
-    stored = _flat({name: stored.get(name) for name in expected})
-    expected = _flat(plain(expected))
-    different = [name for name in {**expected, **stored} if stored.get(name) != expected.get(name)]
-    if different:
-        def shown(values: dict) -> str:
-            return ("\n" + " " * 12).join(f"{name} = {json.dumps(values.get(name))}" for name in different)
-
-        raise UserError(what, found=shown(stored), expected=shown(expected), hint=hint)
-
-
-def _flat(values: dict, prefix: str = "") -> dict:
-    flat = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
-
-
-def plain(values: dict) -> dict:
-    """The values as JSON gives them back: tuples are lists there."""
-    return json.loads(json.dumps(values))

@@ -41,10 +41,8 @@ from bert_jax.data.store import (
     SENTENCES,
     TOKENS,
     TokenStore,
-    plain,
-    refuse_differences,
 )
-from bert_jax.errors import UserError
+from bert_jax.errors import UserError, plain, refuse_differences
 from bert_jax.text.sentences import SPLITTERS
 from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.text.wordpiece import Encoder, wordpiece

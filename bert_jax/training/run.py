@@ -11,8 +11,8 @@ import jax
 
 from bert_jax import config as configs
 from bert_jax.config import Config
-from bert_jax.data.store import TokenStore, refuse_differences
-from bert_jax.errors import UserError
+from bert_jax.data.store import TokenStore
+from bert_jax.errors import UserError, refuse_differences
 
 CONFIG, DATA, RESULTS, METRICS, CURVES, CHECKPOINTS = (
     "config.json", "data.json", "results.json", "metrics.jsonl", "curves.png", "checkpoints")

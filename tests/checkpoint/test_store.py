@@ -94,7 +94,7 @@ def test_another_model_is_refused_by_name(tmp_path):
     saved(tmp_path / "c", [1])
     with pytest.raises(UserError, match="of another model") as error:
         Checkpoints(tmp_path / "c").restore(1, {"model": {"num_layers": 3, "vocab_size": 11}}, *map(shapes, trees(1)))
-    assert "model.num_layers=12" in str(error.value) and "model.num_layers=3" in str(error.value)
+    assert "model.num_layers = 12" in str(error.value) and "model.num_layers = 3" in str(error.value)
 
 
 def test_saving_does_not_see_what_is_overwritten_after(tmp_path):
