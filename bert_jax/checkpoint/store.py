@@ -6,6 +6,7 @@ that says which model they are of. Any mesh and any layout restores them.
 
 import logging
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from bert_jax.checkpoint import digests
 from bert_jax.checkpoint.layout import CANONICAL_VERSION
 from bert_jax.errors import UserError, refuse_differences
 
+UNFINISHED = "*.orbax-checkpoint-tmp*"  # what Orbax calls a step until it is complete
 ITEMS = ("params", "optimizer", "about")
 
 log = logging.getLogger(__name__)
@@ -36,13 +38,16 @@ class Checkpoints:
         self.directory = Path(directory).absolute()
         self._read_only = read_only
         self._checked: dict[int, str | None] = {}  # what was found wrong with a step, by step
+        if not read_only and jax.process_index() == 0:
+            # What a killed run left half-written. Orbax would do it in a thread that outlives an early error.
+            for unfinished in self.directory.glob(UNFINISHED):
+                shutil.rmtree(unfinished)
         self._manager = ocp.CheckpointManager(
             self.directory,
             options=ocp.CheckpointManagerOptions(
                 max_to_keep=keep,
                 keep_period=keep_every or None,
                 read_only=read_only,
-                cleanup_tmp_directories=not read_only,
                 async_options=ocp.AsyncOptions(post_finalization_callback=self._write_digests),
             ),
         )
@@ -159,5 +164,5 @@ class Checkpoints:
         # Orbax calls this when all is written and before it gives the step its final name: a step has digests or is
         # no step. Its own files beside the items may still change.
         if jax.process_index() == 0:
-            for step in self.directory.glob("*.orbax-checkpoint-tmp*"):
+            for step in self.directory.glob(UNFINISHED):
                 digests.write(step, ITEMS)

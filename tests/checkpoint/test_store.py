@@ -109,3 +109,13 @@ def test_saving_does_not_see_what_is_overwritten_after(tmp_path):
     checkpoints.wait()
     restored, _ = checkpoints.restore(1, MODEL, shapes({"bert": {"w": x}}))
     assert np.all(restored["bert"]["w"] == 0)
+
+
+def test_what_a_kill_left_half_written_is_removed(tmp_path):
+    saved(tmp_path / "c", [1])
+    half = tmp_path / "c" / "2.orbax-checkpoint-tmp"
+    (half / "params").mkdir(parents=True)
+    Checkpoints(tmp_path / "c", read_only=True)
+    assert half.exists()
+    checkpoints = Checkpoints(tmp_path / "c")
+    assert not half.exists() and checkpoints.latest_good() == 1
