@@ -40,7 +40,6 @@ from bert_jax.data.store import TokenStore
 from bert_jax.data.store_building import open_or_build
 from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.text.vocabulary_training import train as train_vocabulary
-from bert_jax.text.wordpiece import wordpiece
 
 ROWS = 256
 CONFIG = Config()  # rows of 128 tokens, at most 20 predictions
@@ -84,7 +83,7 @@ def prepared(args: argparse.Namespace, temporary: str) -> tuple[CorpusConfig, Vo
     corpus = CorpusConfig(name=info.name, data_dir=data_dir)
     if args.vocab:
         return corpus, Vocabulary.load(args.vocab)
-    return corpus, train_vocabulary(texts(corpus), CONFIG.tokenizer.vocab_size, CONFIG.tokenizer.lowercase)
+    return corpus, train_vocabulary(texts(corpus), CONFIG.tokenizer)
 
 
 def texts(corpus: CorpusConfig):
@@ -196,15 +195,13 @@ def original(store: TokenStore, vocabulary: Vocabulary, checkout: str, sequences
 def collator(store: TokenStore, vocabulary: Vocabulary, batches: int = 40) -> Callable[[], float] | None:
     try:
         import torch
-        from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerFast
+        from transformers import BertTokenizer, DataCollatorForLanguageModeling
     except ImportError:
         return None
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=wordpiece(vocabulary, True, 200), pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]",
-        sep_token="[SEP]", mask_token="[MASK]")
-    collate = DataCollatorForLanguageModeling(tokenizer, mlm=True, mlm_probability=CONFIG.masking.rate)
+    collate = DataCollatorForLanguageModeling(
+        BertTokenizer(vocabulary.ids), mlm=True, mlm_probability=CONFIG.masking.rate)
     batch = PairSource(store, vocabulary, CONFIG).batch(np.arange(ROWS))
     ids = torch.from_numpy(batch["input_ids"].astype(np.int64))
     special = torch.isin(ids, torch.tensor([vocabulary.cls, vocabulary.sep, vocabulary.pad])).long()

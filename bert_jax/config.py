@@ -52,7 +52,13 @@ class TokenizerConfig:
     vocab_size: int = key(8192, "entries of the vocabulary that is trained when vocab_file is empty")
     vocab_documents: int = key(0, "documents, spread evenly, on which it is trained; 0: all")
     vocab_characters: int = key(1000, "most frequent characters that it knows; the rest are [UNK]")
-    lowercase: bool = key(True, "uncased: lower-case the text and strip its accents")
+    rules: str = key("google", "whose code says what is a word: Google's, or Hugging Face's in Python, which also "
+                     "drops private and unassigned characters and composes the rest (NFC)",
+                     choices=("google", "huggingface"))
+    lowercase: bool = key(True, "uncased: lower-case the text, and strip its accents unless told otherwise")
+    accents: str = key("with_case", "strip accents when lower-casing, always or never: strip_accents null, true or "
+                       "false in Hugging Face's", choices=("with_case", "strip", "keep"))
+    split_cjk: bool = key(True, "every Chinese character is a word; tokenize_chinese_chars in Hugging Face's")
     max_chars_per_word: int = key(200, "a longer word becomes [UNK]: 200 in Google's code, 100 in Hugging Face's")
 
 

@@ -50,9 +50,7 @@ def prepare_vocabulary(config: Config, workdir: Path) -> Vocabulary:
     elif kept.exists():
         return Vocabulary.load(kept)
     else:
-        tokenizer = config.tokenizer
-        vocabulary = train_vocabulary(_texts(config.corpus, tokenizer.vocab_documents), tokenizer.vocab_size,
-                                      tokenizer.lowercase, tokenizer.vocab_characters)
+        vocabulary = train_vocabulary(_texts(config.corpus, config.tokenizer.vocab_documents), config.tokenizer)
     if not kept.exists():
         vocabulary.save(kept)
     return vocabulary

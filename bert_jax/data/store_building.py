@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import types
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -45,7 +46,7 @@ from bert_jax.data.store import (
 from bert_jax.errors import UserError, plain, refuse_differences
 from bert_jax.text.sentences import SPLITTERS
 from bert_jax.text.vocabulary import Vocabulary
-from bert_jax.text.wordpiece import Encoder, wordpiece
+from bert_jax.text.wordpiece import Encoder, identity
 
 _DOCUMENTS_AT_ONCE = 16
 _CHARS_AT_ONCE = 1 << 18
@@ -88,8 +89,7 @@ def settings(corpus: CorpusConfig, split: str, tokenizer: TokenizerConfig, vocab
         "language": corpus.language if corpus.sentences == "split" else None,
         "vocabulary": vocabulary.digest,
         "vocab_size": len(vocabulary),
-        "lowercase": tokenizer.lowercase,
-        "max_chars_per_word": tokenizer.max_chars_per_word,
+        **identity(tokenizer),
     })
 
 
@@ -124,8 +124,9 @@ def _build(job: _Job, expected: dict, workers: int, progress: bool) -> None:
     size = _shard_size(documents)
     shards = range(-(-documents // size))
     job.building.mkdir(exist_ok=True)
-    # Another version of a library may cut other sentences: shards of the two are not joined.
+    # Another version of a library, or of Python's Unicode tables, may cut otherwise: shards of the two are not joined.
     versions = {name: importlib.metadata.version(name) for name in ("tokenizers", "sentencex")}
+    versions["unicodedata"] = unicodedata.unidata_version
     plan = plain(expected | {"documents_per_shard": size, "libraries": versions})
     if (job.building / "settings.json").exists():
         refuse_differences(f"{job.building} holds shards that were made with other settings",
@@ -246,8 +247,7 @@ class _Tokeniser:
 
     def __init__(self, job: _Job):
         self._job, self._corpus = job, _open(job.corpus, job.split)
-        self._encode = Encoder(
-            wordpiece(job.vocabulary, job.tokenizer.lowercase, job.tokenizer.max_chars_per_word))
+        self._encode = Encoder(job.vocabulary, job.tokenizer)
         self._sentences = functools.partial(SPLITTERS[job.corpus.sentences], language=job.corpus.language)
 
     def shard(self, number: int) -> dict:

@@ -5,29 +5,32 @@ from collections.abc import Iterable, Iterator
 
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
-from tokenizers.pre_tokenizers import BertPreTokenizer, WhitespaceSplit
+from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.trainers import WordPieceTrainer
 
+from bert_jax.config import TokenizerConfig
 from bert_jax.errors import UserError
 from bert_jax.text.vocabulary import CONTINUATION, SPECIAL_TOKENS, UNK, Vocabulary
-from bert_jax.text.wordpiece import normalizer, split_at_spaces
+from bert_jax.text.wordpiece import split_at_spaces
+from bert_jax.text.words import splitter
 
 _COUNTED_AT_ONCE = 1 << 24  # characters
 _FED_AT_ONCE = 1 << 16  # characters
 
 
-def train(texts: Iterable[str], size: int, lowercase: bool, alphabet: int = 1000) -> Vocabulary:
-    """A vocabulary of exactly `size` tokens, whatever the order of the texts, the threads or the hash seed.
+def train(texts: Iterable[str], config: TokenizerConfig) -> Vocabulary:
+    """A vocabulary of exactly `vocab_size` tokens, whatever the order of the texts, the threads or the hash seed.
 
-    The order of ids: special tokens; the `alphabet` most frequent characters, by code point; those of them
+    The order of ids: special tokens; the `vocab_characters` most frequent ones, by code point; those of them
     that go on with a word, by code point; then merges as they were learned, the most frequent pair first, ties
-    by the ids of its parts. A word with a character outside the alphabet would be [UNK] and teaches nothing.
+    by the ids of its parts. A word with a character outside these would be [UNK] and teaches nothing.
 
     Raises:
-        UserError: the text is too small for `size`, or `size` too small for the characters of the text.
+        UserError: the text is too small for that size, or the size for the characters of the text.
     """
-    words = count_words(texts, lowercase)
-    letters = _most_frequent_characters(words, alphabet)
+    size = config.vocab_size
+    words = count_words(texts, config)
+    letters = _most_frequent_characters(words, config.vocab_characters)
     words = {word: count for word, count in words.items() if letters.issuperset(word)}
     continuations = {letter for word in words for letter in word[1:]}
     # Left to itself the library numbers characters in hash order, and ties between merges go by number.
@@ -54,17 +57,16 @@ def train(texts: Iterable[str], size: int, lowercase: bool, alphabet: int = 1000
     return Vocabulary(tuple(sorted(ids, key=ids.get)))
 
 
-def count_words(texts: Iterable[str], lowercase: bool) -> Counter[str]:
+def count_words(texts: Iterable[str], config: TokenizerConfig) -> Counter[str]:
     """How often each word stands in the texts, as WordPiece sees words: normalised, punctuation apart."""
-    normalise, split_words = normalizer(lowercase).normalize_str, BertPreTokenizer().pre_tokenize_str
-    words = Counter()
+    words_of, words = splitter(config), Counter()
     # The rules are slow and text repeats itself: they are applied once to each string of a batch.
     for batch in _batches(texts, _COUNTED_AT_ONCE):
         strings = Counter()
         for text in batch:
             strings.update(split_at_spaces(text))
         for string, count in strings.items():
-            for word, _ in split_words(normalise(string)):
+            for word in words_of(string):
                 words[word] += count
     return words
 

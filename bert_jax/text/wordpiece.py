@@ -1,40 +1,39 @@
-"""WordPiece: text to token ids by BERT's rules, with the `tokenizers` library doing the work."""
+"""WordPiece: text to token ids by BERT's rules, with the model of the `tokenizers` library at the end."""
 
 import re
+from collections.abc import Callable
 
 import numpy as np
-from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
-from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
 
+from bert_jax.config import TokenizerConfig
 from bert_jax.text.vocabulary import CONTINUATION, UNK, Vocabulary
+from bert_jax.text.words import splitter
 
 
-def wordpiece(vocabulary: Vocabulary, lowercase: bool, max_chars_per_word: int) -> Tokenizer:
-    """A tokenizer by BERT's rules that adds no special tokens and finds none in the text.
+def wordpiece(vocabulary: Vocabulary, config: TokenizerConfig) -> Callable[[str], list[int]]:
+    """A function that gives the ids of a text; it adds no special tokens and finds none in the text."""
+    words = splitter(config)
+    # Not the library's own normaliser and splitter: they lower a final sigma otherwise, drop private characters but
+    # keep unassigned ones, and have Unicode tables of their own, with fewer punctuation marks.
+    pieces = WordPiece(vocabulary.ids, unk_token=UNK, max_input_chars_per_word=config.max_chars_per_word,
+                       continuing_subword_prefix=CONTINUATION).tokenize
 
-    Args:
-        lowercase: lower-case the text and strip its accents.
-        max_chars_per_word: a word of more characters becomes [UNK].
-    """
-    tokenizer = Tokenizer(WordPiece(
-        vocabulary.ids, unk_token=UNK, max_input_chars_per_word=max_chars_per_word,
-        continuing_subword_prefix=CONTINUATION,
-    ))
-    tokenizer.normalizer = normalizer(lowercase)
-    tokenizer.pre_tokenizer = BertPreTokenizer()
-    return tokenizer
+    def ids(text: str) -> list[int]:
+        return [piece.id for word in words(text) for piece in pieces(word)]
+
+    return ids
 
 
-def normalizer(lowercase: bool) -> BertNormalizer:
-    """What happens to text before it is split into words: as Google's code, accents go when case goes."""
-    return BertNormalizer(
-        clean_text=True, handle_chinese_chars=True, strip_accents=lowercase, lowercase=lowercase)
+def identity(config: TokenizerConfig) -> dict:
+    """All keys, beside the vocabulary, that ids depend on: what was made with others is another text."""
+    return {name: getattr(config, name)
+            for name in ("rules", "lowercase", "accents", "split_cjk", "max_chars_per_word")}
 
 
-# Google's rules see a space in these four wherever they stand, so text may be cut there before all else.
-# Other ASCII "spaces", such as the form feed, they drop and join what is around: str.split() would not do.
+# All rules see a space in these four wherever they stand, and what they do does not cross it, so text may be cut
+# there before all else. Other ASCII "spaces", such as the form feed, they drop and join what is around:
+# str.split() would not do.
 split_at_spaces = re.compile(r"[^ \t\n\r]+").findall
 
 
@@ -42,11 +41,11 @@ class Encoder:
     """Sentences to ids, about as fast as looking up the strings between their spaces.
 
     Text repeats itself: most strings were met before, and their ids are remembered, in bounded memory. The ids
-    are the tokenizer's own, since it sees nothing of a string's neighbours beyond a space.
+    are those of `wordpiece`, since it sees nothing of a string's neighbours beyond a space.
     """
 
-    def __init__(self, tokenizer: Tokenizer):
-        self._ids = _Remembered(tokenizer)
+    def __init__(self, vocabulary: Vocabulary, config: TokenizerConfig):
+        self._ids = _Remembered(wordpiece(vocabulary, config))
 
     def __call__(self, sentences: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """The sentences' ids one after the other, int32 `[tokens]`, and lengths, int32 `[sentences]`."""
@@ -57,16 +56,15 @@ class Encoder:
 
 
 class _Remembered(dict):
-    """String to the bytes of its int32 ids, by the tokenizer when it is not yet known."""
+    """String to the bytes of its int32 ids, by `wordpiece` when it is not yet known."""
 
     most, longest = 1 << 18, 40  # strings that are kept, about 60 MB; characters of one
 
-    def __init__(self, tokenizer: Tokenizer):
-        self._encode = tokenizer.encode_batch_fast
+    def __init__(self, encode: Callable[[str], list[int]]):
+        self._encode = encode
 
     def __missing__(self, string: str) -> bytes:
-        encoding, = self._encode([string], add_special_tokens=False)
-        ids = np.array(encoding.ids, np.int32).tobytes()
+        ids = np.array(self._encode(string), np.int32).tobytes()
         if len(string) <= self.longest:
             if len(self) >= self.most:
                 self.clear()  # the frequent ones are back at once

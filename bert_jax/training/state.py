@@ -18,6 +18,7 @@ from bert_jax.objectives import choose
 from bert_jax.optim import make_optimizer
 from bert_jax.parallel.sharding import shardings
 from bert_jax.text.vocabulary import Vocabulary
+from bert_jax.text.wordpiece import identity
 
 
 @flax.struct.dataclass
@@ -69,8 +70,7 @@ def about(config: Config, vocabulary: Vocabulary) -> dict:
     model = dataclasses.asdict(config.model)
     for only_in_training in ("hidden_dropout", "attention_dropout", "initializer_range"):
         del model[only_in_training]
-    tokenizer = dict(vocabulary=vocabulary.digest, lowercase=config.tokenizer.lowercase,
-                     max_chars_per_word=config.tokenizer.max_chars_per_word)
+    tokenizer = dict(vocabulary=vocabulary.digest) | identity(config.tokenizer)
     return dict(model=model, heads=list(make_model(config).heads), tokenizer=tokenizer)
 
 

@@ -90,11 +90,11 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 
 def test_the_store_holds_what_the_tokenizer_makes_of_each_sentence(corpus, built):
-    store, tokenizer = TokenStore.open(built), wordpiece(VOCABULARY, True, TOKENIZER.max_chars_per_word)
+    store, ids = TokenStore.open(built), wordpiece(VOCABULARY, TOKENIZER)
     texts = open_corpus(corpus.name, corpus.data_dir, "train")
     texts = texts.texts(0, len(texts))
-    expected = [[tokenizer.encode(sentence).ids for sentence in split(text)] for text in texts]
-    expected = [[ids for ids in document if ids] for document in expected if any(document)]
+    expected = [[ids(sentence) for sentence in split(text)] for text in texts]
+    expected = [[sentence for sentence in document if sentence] for document in expected if any(document)]
     found = [[list(store.tokens[store.sentence_offsets[s]:store.sentence_offsets[s + 1]]) for s in range(begin, end)]
              for begin, end in zip(store.document_offsets[:-1], store.document_offsets[1:])]
     assert found == expected
@@ -231,14 +231,16 @@ def test_an_existing_store_is_opened_and_not_made(corpus, copied, monkeypatch):
 
 def test_each_difference_of_a_store_is_named(corpus, built):
     other = Vocabulary((*VOCABULARY.tokens, "zz"))
-    tokenizer = dataclasses.replace(TOKENIZER, lowercase=False, max_chars_per_word=100)
+    tokenizer = TokenizerConfig(rules="huggingface", lowercase=False, accents="strip", split_cjk=False,
+                                max_chars_per_word=100)
     with pytest.raises(UserError) as error:
         build(built, dataclasses.replace(corpus, sentences="lines"), split="validation", vocabulary=other,
               tokenizer=tokenizer)
     found, expected = str(error.value).split("expected:")
     for name, stored, wanted in [
         ("source.split", '"train"', '"validation"'), ("vocabulary", f'"{VOCABULARY.digest}"', f'"{other.digest}"'),
-        ("vocab_size", "20", "21"), ("lowercase", "true", "false"), ("max_chars_per_word", "200", "100"),
+        ("vocab_size", "20", "21"), ("rules", '"google"', '"huggingface"'), ("lowercase", "true", "false"),
+        ("accents", '"with_case"', '"strip"'), ("split_cjk", "true", "false"), ("max_chars_per_word", "200", "100"),
         ("sentences", '"split"', '"lines"'), ("language", '"en"', "null"),
     ]:
         assert f"{name} = {stored}\n" in found and f"{name} = {wanted}\n" in expected

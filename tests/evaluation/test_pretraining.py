@@ -67,6 +67,9 @@ def test_another_tokenizer_or_head_is_refused(run_recipe, trained, tmp_path):
     config = changed(recipe_of(workdir, True), mesh__data=1, tokenizer__lowercase=False)
     with pytest.raises(UserError, match="tokenizer.lowercase = true"):
         evaluate(config, workdir, tmp_path, Console(quiet=True))
+    config = changed(recipe_of(workdir, True), mesh__data=1, tokenizer__rules="huggingface")
+    with pytest.raises(UserError, match='tokenizer.rules = "google"'):
+        evaluate(config, workdir, tmp_path / "other", Console(quiet=True))
     values = configs.to_dict(recipe_of(workdir, False)) | dict(objectives=("mlm",))
     with pytest.raises(UserError, match="heads = "):
         evaluate(changed(configs.from_dict(values), mesh__data=1), workdir, tmp_path, Console(quiet=True))

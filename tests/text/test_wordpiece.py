@@ -1,12 +1,14 @@
-import unicodedata
+import dataclasses
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bert_jax.config import TokenizerConfig
 from bert_jax.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-from bert_jax.text.wordpiece import Encoder, wordpiece
+from bert_jax.text.wordpiece import Encoder, identity, wordpiece
+from bert_jax.text.words import splitter
 
 WORDS = """the quick brown fox ##es jump ##ed over un ##want ##able ##ing , . ! ? - ' " [ ] $ mask MASK un ##UN The
 caf ##e ##é café cafe Café na ##ï ##ive na ##i ##ve strasse ##ße straße İ i ##i ı ∂ € £ 。 中 国 人 語 日 本 の ##の
@@ -30,32 +32,6 @@ TEXTS = [
 ]
 
 
-def reference(text: str, lowercase: bool, max_chars: int) -> list[int]:
-    """WordPiece by the rules of Google's tokenization.py, one character after the other."""
-    def is_space(c):
-        return c in " \t\n\r" or unicodedata.category(c) == "Zs"
-
-    def is_dropped(c):
-        return c in "\x00\ufffd" or (c not in "\t\n\r" and unicodedata.category(c) in ("Cc", "Cf"))
-
-    def is_cjk(c):
-        return any(low <= ord(c) <= high for low, high in (
-            (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F),
-            (0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F)))
-
-    def is_punctuation(c):
-        return c in "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" or unicodedata.category(c).startswith("P")
-
-    text = "".join(" " if is_space(c) else c for c in text if not is_dropped(c))
-    text = "".join(f" {c} " if is_cjk(c) else c for c in text)
-    words = []
-    for word in text.split():
-        if lowercase:
-            word = "".join(c for c in unicodedata.normalize("NFD", word.lower()) if unicodedata.category(c) != "Mn")
-        words += "".join(f" {c} " if is_punctuation(c) else c for c in word).split()
-    return [i for word in words for i in pieces(word, max_chars)]
-
-
 def pieces(word: str, max_chars: int) -> list[int]:
     """Longest match first; a word that cannot be covered, or is too long, is one [UNK]."""
     found, begin = [], 0
@@ -71,63 +47,74 @@ def pieces(word: str, max_chars: int) -> list[int]:
     return found or [VOCABULARY.unk]
 
 
-def ids(text: str, lowercase: bool, max_chars: int = 200) -> list[int]:
-    return wordpiece(VOCABULARY, lowercase, max_chars).encode(text).ids
+# Both codes at their defaults, cased and uncased.
+CONFIGS = {f"{rules} {case}": TokenizerConfig(rules=rules, lowercase=case == "uncased", max_chars_per_word=longest)
+           for rules, longest in (("google", 200), ("huggingface", 100)) for case in ("cased", "uncased")}
+UNCASED = CONFIGS["google uncased"]
 
 
-@pytest.mark.parametrize("lowercase", [True, False])
+def ids(text: str, config: TokenizerConfig = UNCASED) -> list[int]:
+    return wordpiece(VOCABULARY, config)(text)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 @pytest.mark.parametrize("text", TEXTS)
-def test_ids_are_those_of_googles_rules(text, lowercase):
-    assert ids(text, lowercase) == reference(text, lowercase, 200)
+def test_a_word_is_its_longest_known_pieces(text, config):
+    assert ids(text, config) == [
+        i for word in splitter(config)(text) for i in pieces(word, config.max_chars_per_word)]
 
 
-@pytest.mark.parametrize("max_chars", [1, 4, 100])
-def test_longer_words_are_unknown(max_chars):
-    for length in (max_chars, max_chars + 1):
-        assert ids("x" * length, True, max_chars) == reference("x" * length, True, max_chars)
-    assert ids("x" * (max_chars + 1), True, max_chars) == [VOCABULARY.unk]
+@pytest.mark.parametrize("longest", [1, 4, 100])
+def test_longer_words_are_unknown(longest):
+    config = dataclasses.replace(UNCASED, max_chars_per_word=longest)
+    for length in (longest, longest + 1):
+        assert ids("x" * length, config) == pieces("x" * length, longest)
+    assert ids("x" * (longest + 1), config) == [VOCABULARY.unk]
+
+
+def test_the_characters_of_a_word_are_counted_when_it_is_normalised():
+    four = {name: dataclasses.replace(config, max_chars_per_word=4) for name, config in CONFIGS.items()}
+    known = {name: VOCABULARY.unk not in ids("cafe\u0301", config) for name, config in four.items()}
+    assert known == {"google cased": False, "google uncased": True, "huggingface cased": True,
+                     "huggingface uncased": True}
 
 
 def test_no_special_token_is_found_in_text():
-    assert not set(ids("[MASK] [PAD]", True)) & {VOCABULARY.mask, VOCABULARY.pad}
+    assert not set(ids("[MASK] [PAD]")) & {VOCABULARY.mask, VOCABULARY.pad}
 
 
-def test_where_the_library_departs_from_googles_code():
-    # A final sigma keeps its shape in Python's lower(), which sees the word; the library lowers letter by letter.
-    assert ids("AΣ", True) == [VOCABULARY.ids["a"], VOCABULARY.ids["##σ"]]
-    assert reference("AΣ", True, 200) == [VOCABULARY.ids["a"], VOCABULARY.ids["##ς"]]
-    # Private-use characters are kept by Google's code and dropped by the library.
-    assert ids("a\ue000b", True) == ids("ab", True) != reference("a\ue000b", True, 200)
+def test_the_identity_holds_every_key_that_ids_depend_on():
+    keys = {f.name for f in dataclasses.fields(TokenizerConfig) if not f.name.startswith("vocab_")}
+    assert identity(UNCASED) == {name: getattr(UNCASED, name) for name in keys}
 
 
-@pytest.mark.parametrize("lowercase", [True, False])
-def test_encoder_gives_ids_one_after_the_other_and_lengths(lowercase):
-    encoded, lengths = Encoder(wordpiece(VOCABULARY, lowercase, 200))(TEXTS)
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_encoder_gives_ids_one_after_the_other_and_lengths(config):
+    encoded, lengths = Encoder(VOCABULARY, config)(TEXTS)
     assert encoded.dtype == lengths.dtype == np.int32
-    assert [list(part) for part in np.split(encoded, np.cumsum(lengths)[:-1])] == [ids(t, lowercase) for t in TEXTS]
+    assert [list(part) for part in np.split(encoded, np.cumsum(lengths)[:-1])] == [ids(t, config) for t in TEXTS]
 
 
 def test_encoder_of_nothing():
-    encoded, lengths = Encoder(wordpiece(VOCABULARY, True, 200))([])
+    encoded, lengths = Encoder(VOCABULARY, UNCASED)([])
     assert encoded.shape == lengths.shape == (0,)
 
 
-TOKENIZER = wordpiece(VOCABULARY, True, 200)
-ENCODER = Encoder(TOKENIZER)
-
-
-ANY, TRICKY = st.characters(exclude_categories=["Cs"]), st.sampled_from("aAé中,! \t\r\n\x0b\x0c\x85\u3000\u0301")
+ANY = st.characters(exclude_categories=["Cs"])
+TRICKY = st.sampled_from("aAéEΣσ中가\u11a8,! \t\r\n\x0b\x0c\x85\u2028\u3000\u0301\u0327\u00ad\ue000\u0378")
+WORDPIECES = [(wordpiece(VOCABULARY, config), Encoder(VOCABULARY, config)) for config in CONFIGS.values()]
 
 
 @given(st.text(st.one_of(ANY, TRICKY)))
-def test_encoder_agrees_with_the_tokenizer_on_any_text(text):
-    for _ in range(2):  # first met, then remembered
-        assert list(ENCODER([text])[0]) == TOKENIZER.encode(text).ids
+def test_encoder_gives_the_ids_of_any_text(text):
+    for encode, encoder in WORDPIECES:
+        for _ in range(2):  # first met, then remembered
+            assert list(encoder([text])[0]) == encode(text)
 
 
 def test_encoder_forgets_rather_than_grows(monkeypatch):
-    encode = Encoder(TOKENIZER)
+    encode = Encoder(VOCABULARY, UNCASED)
     monkeypatch.setattr(type(encode._ids), "most", 10)
     for i in range(100):
-        assert list(encode([f"the {i} " + "x" * 50])[0]) == ids(f"the {i} " + "x" * 50, True)
+        assert list(encode([f"the {i} " + "x" * 50])[0]) == ids(f"the {i} " + "x" * 50)
         assert len(encode._ids) <= 10
