@@ -1,8 +1,12 @@
 import dataclasses
+import itertools
+import json
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bert_jax.config import TokenizerConfig
@@ -52,6 +56,11 @@ CONFIGS = {f"{rules} {case}": TokenizerConfig(rules=rules, lowercase=case == "un
            for rules, longest in (("google", 200), ("huggingface", 100)) for case in ("cased", "uncased")}
 UNCASED = CONFIGS["google uncased"]
 
+HERE = Path(__file__).parent
+GOLDEN_VOCABULARY = HERE / "golden_vocab.txt"
+LANGUAGES = json.loads((HERE / "languages.json").read_text("utf-8"))
+GOLDEN = json.loads((HERE / "golden.json").read_text("utf-8"))
+
 
 def ids(text: str, config: TokenizerConfig = UNCASED) -> list[int]:
     return wordpiece(VOCABULARY, config)(text)
@@ -62,6 +71,25 @@ def ids(text: str, config: TokenizerConfig = UNCASED) -> list[int]:
 def test_a_word_is_its_longest_known_pieces(text, config):
     assert ids(text, config) == [
         i for word in splitter(config)(text) for i in pieces(word, config.max_chars_per_word)]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_ids_are_those_of_the_code_of_others(name):
+    vocabulary = Vocabulary.load(GOLDEN_VOCABULARY)
+    encode, encoder = wordpiece(vocabulary, CONFIGS[name]), Encoder(vocabulary, CONFIGS[name])
+    for golden in GOLDEN:  # see make_golden.py
+        text = golden["text"] if "text" in golden else LANGUAGES[golden["language"]]
+        expected = golden.get(name, golden[name.replace("huggingface", "google")])
+        assert encode(text) == encoder([text])[0].tolist() == expected, text
+
+
+def test_the_golden_ids_tell_the_rules_apart_and_know_most_words():
+    assert {golden["language"] for golden in GOLDEN if "language" in golden} == set(LANGUAGES)
+    assert sum("huggingface cased" in golden for golden in GOLDEN) > 10
+    assert sum("huggingface uncased" in golden for golden in GOLDEN) > 3
+    unknown = Vocabulary.load(GOLDEN_VOCABULARY).unk
+    assert not any(unknown in golden[name] for golden in GOLDEN if "language" in golden
+                   for name in CONFIGS if name in golden)
 
 
 @pytest.mark.parametrize("longest", [1, 4, 100])
@@ -118,3 +146,57 @@ def test_encoder_forgets_rather_than_grows(monkeypatch):
     for i in range(100):
         assert list(encode([f"the {i} " + "x" * 50])[0]) == ids(f"the {i} " + "x" * 50)
         assert len(encode._ids) <= 10
+
+
+# Against transformers' own code
+
+
+def hugging_face(**options):
+    transformers = pytest.importorskip("transformers.models.bert.tokenization_bert_legacy")
+    legacy = transformers.BertTokenizerLegacy(str(GOLDEN_VOCABULARY), **options)
+    return lambda text: legacy.encode(text, add_special_tokens=False)
+
+
+def switches() -> list[tuple]:
+    """Every choice of both: our config and their tokenizer."""
+    vocabulary, accents = Vocabulary.load(GOLDEN_VOCABULARY), dict(with_case=None, strip=True, keep=False)
+    return [(Encoder(vocabulary, TokenizerConfig(rules="huggingface", lowercase=lowercase, accents=name,
+                                                 split_cjk=split_cjk, max_chars_per_word=100)),
+             hugging_face(do_lower_case=lowercase, strip_accents=accents[name], tokenize_chinese_chars=split_cjk))
+            for lowercase, name, split_cjk in itertools.product((True, False), accents, (True, False))]
+
+
+@pytest.mark.full
+def test_ids_of_all_languages_are_those_of_hugging_faces_code():
+    texts = [*LANGUAGES.values(), *(golden["text"] for golden in GOLDEN if "text" in golden)]
+    for ours, theirs in switches():
+        for text in texts:
+            assert ours([text])[0].tolist() == theirs(text), text
+
+
+@pytest.mark.full
+def test_ids_of_any_text_are_those_of_hugging_faces_code():
+    both = switches()
+    known = st.sampled_from(sorted(set("".join(LANGUAGES.values()))))
+
+    @settings(max_examples=1000, deadline=None)
+    @given(st.text(st.one_of(ANY, TRICKY, known, known)))
+    def check(text):
+        assume(not any(token in text for token in SPECIAL_TOKENS))  # which they find in text, and we do not
+        for ours, theirs in both:
+            assert ours([text])[0].tolist() == theirs(text)
+
+    check()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("unit", ["x", "the cat, ", "中国", ".,!", "é", "e\u0301", "\u0301", "ΑΣ\u00ad",
+                                  "\U000f0000\u0378", "नमस्ते"], ids=ascii)
+def test_a_megabyte_on_one_line_takes_seconds(unit):
+    text = unit * (1_000_000 // len(unit))
+    for case in ("cased", "uncased"):
+        ours = Encoder(Vocabulary.load(GOLDEN_VOCABULARY), CONFIGS[f"huggingface {case}"])
+        start = time.process_time()
+        found = ours([text])[0].tolist()
+        assert time.process_time() - start < 10
+        assert found == hugging_face(do_lower_case=case == "uncased")(text)
