@@ -10,7 +10,8 @@ def main(argv: list[str]) -> None:
         "evaluate.py", "Score a pretrained checkpoint on the held-out split of a corpus: MLM and NSP. "
         "Without --config the recipe is the one that the checkpoint was trained with, on a mesh of all devices.")
     parser.add_argument("--checkpoint", required=True, type=Path,
-                        help="a workdir, WORKDIR/checkpoints or WORKDIR/checkpoints/STEP")
+                        help="a workdir, WORKDIR/checkpoints or WORKDIR/checkpoints/STEP; with --config and --workdir "
+                        "also a converted one, a Hugging Face directory or Google's bert_model.ckpt")
     parser.add_argument("--workdir", type=Path,
                         help="gets evaluation.json and the held-out token store; by default the checkpoint's own")
     add_host_options(parser)
@@ -26,13 +27,17 @@ def main(argv: list[str]) -> None:
     import jax
     from rich.console import Console
 
-    from bert_jax.evaluation.pretraining import evaluate, find_checkpoint
+    from bert_jax.checkpoint import runs
+    from bert_jax.errors import UserError
+    from bert_jax.evaluation.pretraining import evaluate
     from bert_jax.parallel import hosts
     from bert_jax.training.report import show_scores
     from bert_jax.training.run import write_json
 
     hosts.join(args.distributed, args.coordinator, args.hosts, args.host_index)
-    workdir = args.workdir or find_checkpoint(args.checkpoint)[0]
+    if not args.workdir and not runs.is_one(args.checkpoint):
+        raise UserError(f"{args.checkpoint} is of no run", expected="a place for the scores", hint="--workdir=DIR")
+    workdir = args.workdir or runs.find(args.checkpoint)[0]
     workdir.mkdir(parents=True, exist_ok=True)
     console = Console(quiet=jax.process_index() > 0)
     scores = evaluate(config, args.checkpoint, workdir, console)

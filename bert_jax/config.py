@@ -87,7 +87,7 @@ class MaskingConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    vocab_size: int = key(0, "entries of the vocabulary; 0: as many as it has")
+    vocab_size: int = key(0, "rows of the word table, at least one for each token; 0: as many as there are tokens")
     hidden_size: int = key(768, "width of the residual stream")
     num_layers: int = key(12, "encoder layers")
     num_heads: int = key(12, "attention heads; divides hidden_size")
@@ -98,8 +98,13 @@ class ModelConfig:
                           choices=("gelu_tanh", "gelu_erf", "relu"))
     hidden_dropout: float = key(0.1, "dropout after the embeddings and every sub-layer")
     attention_dropout: float = key(0.1, "dropout of attention probabilities")
+    classifier_dropout: float = key(0.1, "dropout before a head that classifies examples, tokens or choices")
     layer_norm_epsilon: float = key(1e-12, "epsilon of LayerNorm")
-    initializer_range: float = key(0.02, "deviation of the normal, truncated at two of them, that initialises weights")
+    initializer: str = key("truncated_normal", "weights begin as a normal cut off at two deviations (Google's code) or "
+                           "a whole one (Hugging Face)", choices=("truncated_normal", "normal"))
+    initializer_range: float = key(0.02, "deviation of that normal, before it is cut off")
+    pooler: bool = key(True, "the dense layer over [CLS] that heads of whole examples read")
+    num_labels: int = key(0, "outputs of a head that classifies examples or tokens; 0: there is no such head")
 
 
 @dataclass(frozen=True)
@@ -201,6 +206,11 @@ class Config:
 
     seed: int = key(0, "of every random choice: initialisation, dropout, instances, masks, order")
     objectives: tuple = key(("mlm", "nsp"), "what is learned; the losses are added")
+    init_from: str = key("", "start from the parameters of a checkpoint: a run, a Hugging Face directory, or Google's "
+                         "bert_model.ckpt; architecture, vocabulary and tokenizer are then its own")
+    init_vocabulary: str = key("same", "if tokenizer.vocab_file is not the checkpoint's vocabulary: refuse it, give "
+                               "each token that both know its row, or keep the rows in their order",
+                               choices=("same", "by_token", "by_id"))
     corpus: CorpusConfig = section(CorpusConfig, "the text, from TFDS")
     tokenizer: TokenizerConfig = section(TokenizerConfig, "WordPiece and its vocabulary")
     store: StoreConfig = section(StoreConfig, "the tokenised corpus on disk")
@@ -268,14 +278,18 @@ def resume_differences(before: Config, now: Config) -> list[tuple[str, object, o
 
 
 def with_vocabulary(config: Config, size: int) -> Config:
-    """The config with `model.vocab_size` taken from, or checked against, a vocabulary of `size` entries."""
-    if config.model.vocab_size not in (0, size):
+    """The config with `model.vocab_size` taken from, or checked against, a vocabulary of `size` entries.
+
+    There may be more rows than tokens: published tables are padded so.
+    """
+    if 0 < config.model.vocab_size < size:
         raise UserError(
             "config.model.vocab_size does not fit the vocabulary",
             found=f"{config.model.vocab_size}, and a vocabulary of {size} tokens",
-            expected="as many as the vocabulary has",
+            expected="at least as many as the vocabulary has",
             hint="leave --config.model.vocab_size out, or name the right --config.tokenizer.vocab_file",
         )
+    size = max(size, config.model.vocab_size)
     return dataclasses.replace(config, model=dataclasses.replace(config.model, vocab_size=size))
 
 
@@ -355,7 +369,7 @@ def _check(config: Config) -> None:
                  "tokenizer.vocab_characters", "tokenizer.max_chars_per_word", "mesh.slice", "mesh.fsdp",
                  "mesh.tensor"):
         require(_at(config, name) >= 1, name, "at least 1")
-    for name in ("model.hidden_dropout", "model.attention_dropout"):
+    for name in ("model.hidden_dropout", "model.attention_dropout", "model.classifier_dropout"):
         require(_at(config, name) < 1, name, "a rate from 0 to below 1")
     for name in ("instances.short_rate", "instances.random_next_rate", "masking.mask_share", "masking.random_share"):
         require(_at(config, name) <= 1, name, "a share from 0 to 1")

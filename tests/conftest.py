@@ -112,17 +112,18 @@ def final_state():
     """`final_state(recipe, workdir)`: the state in the latest checkpoint, on one device, as numpy arrays."""
     import jax
 
+    from bert_jax.checkpoint.runs import CHECKPOINTS
     from bert_jax.checkpoint.store import Checkpoints
     from bert_jax.parallel.mesh import make_mesh
     from bert_jax.text.vocabulary import Vocabulary
-    from bert_jax.training import run, state
+    from bert_jax.training import state
 
     def read(recipe, workdir):
         recipe = recipe.copy_and_resolve_references()
         recipe.mesh.data = 1
         vocabulary = len((workdir / "vocab.txt").read_text().splitlines())
         config = configs.with_vocabulary(configs.resolve(recipe), vocabulary)
-        checkpoints = Checkpoints(workdir / run.CHECKPOINTS, read_only=True)
+        checkpoints = Checkpoints(workdir / CHECKPOINTS, read_only=True)
         with jax.set_mesh(mesh := make_mesh(config.mesh)):
             return jax.device_get(state.restore(
                 checkpoints, checkpoints.latest_good(), config, Vocabulary.load(workdir / "vocab.txt"), mesh))

@@ -60,17 +60,15 @@ class Checkpoints:
         """Starts to save canonical trees; returns once they may be overwritten, and goes on in the background.
 
         Args:
+            optimizer: None if there is no optimiser's state.
             about: nested plain values that say of which model and text they are; `restore` compares them.
         """
         self._checked.pop(step, None)
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                params=ocp.args.StandardSave(params),
-                optimizer=ocp.args.StandardSave(optimizer),
-                about=ocp.args.JsonSave(dict(canonical_version=CANONICAL_VERSION, **about)),
-            ),
-        )
+        items = dict(params=ocp.args.StandardSave(params),
+                     about=ocp.args.JsonSave(dict(canonical_version=CANONICAL_VERSION, **about)))
+        if optimizer is not None:
+            items["optimizer"] = ocp.args.StandardSave(optimizer)
+        self._manager.save(step, args=ocp.args.Composite(**items))
 
     def latest_good(self) -> int | None:
         """The latest step whose files agree with their digests, or None if there is no checkpoint at all.
@@ -143,10 +141,13 @@ class Checkpoints:
         """Waits, and ends the background threads."""
         self._manager.close()
 
+    def about(self, step: int) -> dict:
+        """What a checkpoint is of, as it was given to `save`."""
+        return self._manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"]
+
     def _compare(self, step: int, about: dict) -> None:
-        saved = self._manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"]
         refuse_differences(
-            f"checkpoint {step} in {self.directory} is of another model", saved,
+            f"checkpoint {step} in {self.directory} is of another model", self.about(step),
             dict(canonical_version=CANONICAL_VERSION, **about),
             "use the recipe that it was trained with; config.json in its workdir has it")
 

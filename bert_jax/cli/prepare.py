@@ -6,9 +6,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bert_jax.checkpoint import initial
 from bert_jax.cli.arguments import parse, parser_with_config
 from bert_jax.data import preparation
 from bert_jax.data.builders import documentation, local_text
+from bert_jax.training.run import read_config
 
 
 def main(argv: list[str]) -> None:
@@ -38,6 +40,7 @@ def _store(argv: list[str]) -> None:
     parser = parser_with_config("python -m bert_jax prepare store", STORE)
     parser.add_argument("--workdir", required=True, type=Path, help="of the run to come")
     args, config = parse(parser, argv)
+    config = initial.adopt(config, read_config(args.workdir))
     args.workdir.mkdir(parents=True, exist_ok=True)
     vocabulary, train, held_out = preparation.open_or_make(config, args.workdir)
     table = Table("split", "documents", "sentences", "tokens", "unknown", title=f"vocabulary of {len(vocabulary):,}",

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from bert_jax.checkpoint.formats import open_pretrained
+from bert_jax.checkpoint.initial import vocabulary_of
 from bert_jax.config import Config, CorpusConfig
 from bert_jax.data.corpora import open_corpus
 from bert_jax.data.store import TokenStore
 from bert_jax.data.store_building import open_or_build
 from bert_jax.errors import UserError
-from bert_jax.text.vocabulary import Vocabulary
+from bert_jax.text.vocabulary import FILE, Vocabulary
 from bert_jax.text.vocabulary_training import train as train_vocabulary
-
-VOCABULARY = "vocab.txt"
 
 
 def open_or_make(config: Config, workdir: Path, progress: bool = True) -> tuple[Vocabulary, TokenStore, TokenStore]:
@@ -32,12 +32,13 @@ def open_or_make(config: Config, workdir: Path, progress: bool = True) -> tuple[
 
 
 def prepare_vocabulary(config: Config, workdir: Path) -> Vocabulary:
-    """The vocabulary of a run, kept in its workdir: the recipe's file, or one trained on the training split.
+    """The vocabulary of a run, kept in its workdir: the recipe's file, that of the checkpoint it starts from, or one
+    trained on the training split.
 
     Raises:
         UserError: the recipe names another vocabulary than the one that the run began with.
     """
-    kept = workdir / VOCABULARY
+    kept = workdir / FILE
     if config.tokenizer.vocab_file:
         vocabulary = Vocabulary.load(config.tokenizer.vocab_file)
         if kept.exists() and Vocabulary.load(kept) != vocabulary:
@@ -49,6 +50,8 @@ def prepare_vocabulary(config: Config, workdir: Path) -> Vocabulary:
             )
     elif kept.exists():
         return Vocabulary.load(kept)
+    elif config.init_from:
+        vocabulary = vocabulary_of(open_pretrained(Path(config.init_from)))
     else:
         vocabulary = train_vocabulary(_texts(config.corpus, config.tokenizer.vocab_documents), config.tokenizer)
     if not kept.exists():

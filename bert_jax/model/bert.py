@@ -8,6 +8,7 @@ from bert_jax.config import ComputeConfig, ModelConfig
 from bert_jax.model.embeddings import Embeddings
 from bert_jax.model.encoder import Encoder
 from bert_jax.model.heads import HEADS, Pooler
+from bert_jax.model.layers import Dropout
 from bert_jax.parallel.sharding import constrain_rows
 
 
@@ -24,8 +25,9 @@ class Encoding(nn.Module):
         embedded = constrain_rows(embedded)
         hidden, collected = Encoder(self.config, self.compute, name="encoder")(
             embedded, batch["segment_ids"], rows, deterministic=deterministic, collect=collect)
-        pooled = Pooler(self.config, self.compute, name="pooler")(hidden, batch["example_positions"])
-        encoded = dict(hidden=hidden, pooled=pooled, word_embeddings=words)
+        encoded = dict(hidden=hidden, word_embeddings=words)
+        if self.config.pooler:
+            encoded["pooled"] = Pooler(self.config, self.compute, name="pooler")(hidden, batch["example_positions"])
         if collect:
             states, probabilities = collected
             encoded["hidden_states"] = jnp.concatenate([embedded[None], states])
@@ -60,14 +62,27 @@ class Bert(nn.Module):
             collect: return every layer's states and attention probabilities too.
 
         Returns:
-            `hidden` `[rows, length, hidden]`, `pooled` `[rows, examples, hidden]`, the logits of each head by its
-            name, and if `collect`: `hidden_states` `[layers + 1, rows, length, hidden]`, embeddings first, and
-            `attentions` `[layers, rows, heads, length, length]`.
+            `hidden` `[rows, length, hidden]`, with a pooler `pooled` `[rows, examples, hidden]`, the logits of each
+            head by its name, and if `collect`: `hidden_states` `[layers + 1, rows, length, hidden]`, embeddings first,
+            and `attentions` `[layers, rows, heads, length, length]`.
         """
         if rows is None:
             rows = jnp.arange(batch["input_ids"].shape[0])
         encoded = Encoding(self.config, self.compute, name="bert")(
             batch, rows, deterministic=deterministic, collect=collect)
-        logits = {name: HEADS[name](self.config, self.compute, name=name)(encoded, batch) for name in self.heads}
+        dropout = Dropout(self.config.classifier_dropout)
+        logits = {
+            name: HEADS[name](self.config, self.compute, name=name)(
+                encoded, batch, lambda x: dropout(x, rows, deterministic=deterministic))
+            for name in self.heads
+        }
         del encoded["word_embeddings"]
         return encoded | logits
+
+
+def initial_params(config: ModelConfig, heads: tuple[str, ...], key: jax.Array) -> dict:
+    """Random parameters of a model with these heads, in the canonical layout (see `bert_jax.checkpoint.layout`)."""
+    token = jnp.zeros((1, 1), jnp.int32)  # no parameter's shape depends on the batch
+    batch = dict.fromkeys(("input_ids", "token_type_ids", "position_ids", "segment_ids", "example_positions",
+                           "masked_positions"), token)
+    return Bert(config, ComputeConfig(), heads).init(key, batch)["params"]

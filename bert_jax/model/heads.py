@@ -1,4 +1,7 @@
-"""What stands on the encoder: one module a head, all called alike and found by name in `HEADS`."""
+"""What stands on the encoder: one module a head, all called alike and found by name in `HEADS`.
+
+A head is called with what the encoder gave, the batch, and `drop`, the dropout that some heads apply to their input.
+"""
 
 import dataclasses
 
@@ -30,7 +33,7 @@ class MlmHead(nn.Module):
     compute: ComputeConfig
 
     @nn.compact
-    def __call__(self, encoded: dict, batch: dict) -> jax.Array:
+    def __call__(self, encoded: dict, batch: dict, drop) -> jax.Array:
         """float32 logits `[rows, predictions, vocabulary]`; those of table rows that are padding are very low."""
         config, compute = self.config, self.compute
         table = encoded["word_embeddings"]
@@ -52,10 +55,64 @@ class NspHead(nn.Module):
     compute: ComputeConfig
 
     @nn.compact
-    def __call__(self, encoded: dict, batch: dict) -> jax.Array:
+    def __call__(self, encoded: dict, batch: dict, drop) -> jax.Array:
         """float32 logits `[rows, examples, 2]`."""
-        exact = dataclasses.replace(self.compute, dtype="float32")  # so small that bfloat16 would gain nothing
-        return dense(self.config, exact, 2, "dense")(encoded["pooled"])
+        return _scores(self, 2, encoded["pooled"])
 
 
-HEADS = {"mlm": MlmHead, "nsp": NspHead}
+class ClassHead(nn.Module):
+    """Classifies examples, or gives each a number: a dense layer on the pooled output."""
+
+    config: ModelConfig
+    compute: ComputeConfig
+
+    @nn.compact
+    def __call__(self, encoded: dict, batch: dict, drop) -> jax.Array:
+        """float32 logits `[rows, examples, labels]`."""
+        return _scores(self, self.config.num_labels, drop(encoded["pooled"]))
+
+
+class ChoiceHead(nn.Module):
+    """Scores each choice of a question; the choices are examples of their own."""
+
+    config: ModelConfig
+    compute: ComputeConfig
+
+    @nn.compact
+    def __call__(self, encoded: dict, batch: dict, drop) -> jax.Array:
+        """float32 scores `[rows, examples]`."""
+        return _scores(self, 1, drop(encoded["pooled"]))[..., 0]
+
+
+class TagHead(nn.Module):
+    """Classifies every token."""
+
+    config: ModelConfig
+    compute: ComputeConfig
+
+    @nn.compact
+    def __call__(self, encoded: dict, batch: dict, drop) -> jax.Array:
+        """float32 logits `[rows, length, labels]`."""
+        return _scores(self, self.config.num_labels, drop(encoded["hidden"]))
+
+
+class SpanHead(nn.Module):
+    """Scores every token as the first and as the last of an answer (Devlin et al., 2018, section 4.2)."""
+
+    config: ModelConfig
+    compute: ComputeConfig
+
+    @nn.compact
+    def __call__(self, encoded: dict, batch: dict, drop) -> jax.Array:
+        """float32 logits `[rows, length, 2]`."""
+        return _scores(self, 2, encoded["hidden"])
+
+
+def _scores(head: nn.Module, outputs: int, x: jax.Array) -> jax.Array:
+    exact = dataclasses.replace(head.compute, dtype="float32")  # so small that bfloat16 would gain nothing
+    return dense(head.config, exact, outputs, "dense")(x)
+
+
+HEADS = {"mlm": MlmHead, "nsp": NspHead, "class": ClassHead, "choice": ChoiceHead, "tag": TagHead, "span": SpanHead}
+POOLED = ("nsp", "class", "choice")  # read the pooled output
+LABELLED = ("class", "tag")  # have `config.num_labels` outputs

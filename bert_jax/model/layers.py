@@ -17,8 +17,9 @@ ACTIVATIONS = {
 
 
 def weights(config: ModelConfig):
-    """Initialiser of all weights: a normal truncated at two deviations, as Google's code has it."""
-    return jax.nn.initializers.truncated_normal(config.initializer_range)
+    """Initialiser of all weights; what is cut off makes the truncated normal's own deviation an eighth smaller."""
+    kinds = dict(truncated_normal=jax.nn.initializers.truncated_normal, normal=jax.nn.initializers.normal)
+    return kinds[config.initializer](config.initializer_range)
 
 
 def dense(config: ModelConfig, compute: ComputeConfig, features: int | tuple[int, ...], name: str | None = None):

@@ -17,8 +17,8 @@ class BertAdamState(NamedTuple):
 def scale_by_bert_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformation:
     """Adam (Kingma and Ba, 2014) without bias correction, as `AdamWeightDecayOptimizer` in Google's code.
 
-    The first moments start near zero and so do the first updates, on top of the warm-up; epsilon is added to the
-    root of the second moment as it is.
+    Without the correction early updates are larger than Adam's: under a steady gradient 3.2 times as large at the
+    first step, 6.6 at the twelfth, 1.3 at the thousandth. Epsilon is added to the root of the second moment as it is.
     """
 
     def init(params):

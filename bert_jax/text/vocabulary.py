@@ -10,6 +10,7 @@ import numpy as np
 
 from bert_jax.errors import UserError
 
+FILE = "vocab.txt"  # what it is called beside a model
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUATION = "##"
 
@@ -48,7 +49,16 @@ class Vocabulary:
             ) from None
         # Not splitlines(): some vocabularies hold U+0085 or U+2028 as tokens, and it would split at those.
         lines = text.removesuffix("\n").split("\n")
-        return cls(_checked(tuple(line.rstrip("\r") for line in lines), path))
+        return cls.of(tuple(line.rstrip("\r") for line in lines), path)
+
+    @classmethod
+    def of(cls, tokens: tuple[str, ...], path: str | os.PathLike) -> "Vocabulary":
+        """The vocabulary of tokens that were found in a file.
+
+        Raises:
+            UserError: there is none, one is there twice, or a special token is missing.
+        """
+        return cls(_checked(tokens, path))
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the file that `load` reads; it is there whole or not at all."""

@@ -9,6 +9,9 @@ import numpy as np
 from rich.console import Console
 
 from bert_jax import config as configs
+from bert_jax.checkpoint import initial
+from bert_jax.checkpoint.formats import open_pretrained
+from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.checkpoint.store import Checkpoints
 from bert_jax.config import Config
 from bert_jax.data import preparation
@@ -54,22 +57,26 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
     meshes.check_rows(mesh, rows_of(config), "evaluate.batch_size")
     meshes.check_parts(mesh, rows, config.train.accumulation)
     meshes.check_heads(mesh, config.model.num_heads)
+    config = initial.adopt(config, run.read_config(workdir))
     run.check_resume(config, workdir)
 
     with contextlib.ExitStack() as during:
         during.enter_context(run.locked(workdir))
         checkpoints = during.enter_context(contextlib.closing(
-            Checkpoints(workdir / run.CHECKPOINTS, config.checkpoint.keep, config.checkpoint.keep_every)))
+            Checkpoints(workdir / CHECKPOINTS, config.checkpoint.keep, config.checkpoint.keep_every)))
         start = checkpoints.latest_good() or 0
         if start == config.train.steps and (workdir / run.RESULTS).exists():
             console.print(f"this run is done: all {start} steps are trained")
             return json.loads((workdir / run.RESULTS).read_text()) if first_host else None
 
+        begins_from = open_pretrained(Path(config.init_from)) if config.init_from and not start else None
         with clock("data preparation"):
             vocabulary, train_store, held_out_store = hosts.first_host_first(
                 lambda: preparation.open_or_make(config, workdir, progress=first_host))
             stores = dict(train=train_store, held_out=held_out_store)
             run.check_data(stores, workdir)
+        if begins_from:
+            initial.check_vocabulary(begins_from, config, vocabulary)
         if first_host:
             run.begin(config, stores, workdir)
             provenance.write(workdir, start, stores)
@@ -100,6 +107,10 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
             if start:
                 train_state = state.restore(checkpoints, start, config, vocabulary, mesh)
                 console.print(f"goes on from step {start} of {config.train.steps}")
+            elif begins_from:
+                train_state, new = state.state_from(begins_from, config, vocabulary, mesh)
+                console.print(f"starts from {begins_from.path}; " + (
+                    f"not there, and so random: {', '.join(new)}" if new else "all parameters are there"))
             else:
                 train_state = jax.jit(lambda: state.initial_state(config), out_shardings=state_sharding)()
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.training import run
 
 _ROWS = (
@@ -19,7 +20,7 @@ _ROWS = (
 def show_scores(console: Console, scores: dict) -> None:
     """Prints held-out scores beside the trivial baselines."""
     baselines = scores.get("baselines", {})
-    title = f"{scores['examples']:,} examples, step {scores['step']}"
+    title = f"{scores['examples']:,} examples" + (f", step {scores['step']}" if "step" in scores else "")
     table = Table("held out", "score", "baseline", "of", title=title, title_justify="left")
     for label, name, baseline, of in _ROWS:
         if name in scores:
@@ -45,5 +46,5 @@ def show_results(console: Console, results: dict, workdir: Path) -> None:
     console.print("seconds: " + ", ".join(f"{name} {spent:.0f}" for name, spent in seconds.items()), highlight=False,
                   soft_wrap=True)
     for name, what in ((run.RESULTS, "these results"), (run.METRICS, "metrics by step"), (run.CURVES, "curves"),
-                       (run.CHECKPOINTS, "checkpoints"), (run.CONFIG, "the recipe as it was run")):
+                       (CHECKPOINTS, "checkpoints"), (run.CONFIG, "the recipe as it was run")):
         console.print(f"  {workdir / name}: {what}", highlight=False, soft_wrap=True)

@@ -14,8 +14,7 @@ from bert_jax.config import Config
 from bert_jax.data.store import TokenStore
 from bert_jax.errors import UserError, refuse_differences
 
-CONFIG, DATA, RESULTS, METRICS, CURVES, CHECKPOINTS = (
-    "config.json", "data.json", "results.json", "metrics.jsonl", "curves.png", "checkpoints")
+CONFIG, DATA, RESULTS, METRICS, CURVES = "config.json", "data.json", "results.json", "metrics.jsonl", "curves.png"
 
 
 def write_json(path: Path, values) -> None:

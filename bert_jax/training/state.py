@@ -10,15 +10,17 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from bert_jax.checkpoint import layout
+from bert_jax.checkpoint import initial, layout, runs
+from bert_jax.checkpoint.pretrained import Pretrained
 from bert_jax.checkpoint.store import Checkpoints
 from bert_jax.config import ComputeConfig, Config, ModelConfig
-from bert_jax.model.bert import Bert
+from bert_jax.errors import UserError
+from bert_jax.model import bert
+from bert_jax.model.heads import POOLED
 from bert_jax.objectives import choose
 from bert_jax.optim import make_optimizer
 from bert_jax.parallel.sharding import shardings
 from bert_jax.text.vocabulary import Vocabulary
-from bert_jax.text.wordpiece import identity
 
 
 @flax.struct.dataclass
@@ -30,19 +32,23 @@ class TrainState:
     opt_state: optax.OptState
 
 
-def make_model(config: Config) -> Bert:
-    """The model of a recipe, with the heads that its objectives read."""
-    heads = dict.fromkeys(objective.HEAD for objective in choose(config.objectives).values())
-    return Bert(config.model, config.compute, tuple(heads))
+def make_model(config: Config) -> bert.Bert:
+    """The model of a recipe, with the heads that its objectives read.
+
+    Raises:
+        UserError: an objective is not known, or reads what the model does not have.
+    """
+    heads = tuple(dict.fromkeys(objective.HEAD for objective in choose(config.objectives).values()))
+    for head in heads:
+        if head in POOLED and not config.model.pooler:
+            raise UserError("config.model.pooler is False", found=f"the head {head!r}, which reads the pooled output",
+                            expected="True with such a head", hint="--config.model.pooler=True")
+    return bert.Bert(config.model, config.compute, heads)
 
 
 def initial_params(config: Config) -> dict:
     """Random parameters in the recipe's layout, a function of its seed: the same values in every layout."""
-    model = make_model(config).clone(compute=layout.CANONICAL)
-    token = jnp.zeros((1, 1), jnp.int32)  # no parameter's shape depends on the batch
-    batch = dict.fromkeys(("input_ids", "token_type_ids", "position_ids", "segment_ids", "example_positions",
-                           "masked_positions"), token)
-    params = model.init(jax.random.key(config.seed), batch)["params"]
+    params = bert.initial_params(config.model, make_model(config).heads, jax.random.key(config.seed))
     return layout.from_canonical(params, config.model, config.compute)
 
 
@@ -51,6 +57,29 @@ def initial_state(config: Config) -> TrainState:
     params = initial_params(config)
     optimizer = make_optimizer(config.optimizer, config.train.steps)
     return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+
+
+def state_from(source: Pretrained, config: Config, vocabulary: Vocabulary, mesh: Mesh) -> tuple[TrainState, list[str]]:
+    """The state before the first step, its parameters those of a checkpoint.
+
+    Returns:
+        The state, in the recipe's layout and sharded by its rules, and the paths of parameters that the checkpoint does
+        not have and that are random.
+    """
+    params, new = params_from(source, config, vocabulary, mesh)
+    sharding = jax.tree.map(lambda x: x.sharding, state_shapes(config, mesh).opt_state)
+    optimizer = make_optimizer(config.optimizer, config.train.steps)
+    opt_state = jax.jit(optimizer.init, out_shardings=sharding)(params)
+    return TrainState(np.int32(0), params, opt_state), new
+
+
+def params_from(source: Pretrained, config: Config, vocabulary: Vocabulary, mesh: Mesh) -> tuple[dict, list[str]]:
+    """The parameters alone, likewise."""
+    canonical = dataclasses.replace(config, compute=layout.CANONICAL)
+    sharding = jax.tree.map(lambda x: x.sharding, _saved_shapes(config, mesh).params)
+    random = jax.jit(lambda: initial_params(canonical), out_shardings=sharding)()
+    params, new = initial.overlaid(source, random, vocabulary, by_token=config.init_vocabulary == "by_token")
+    return _from_canonical(params, config, state_shapes(config, mesh).params), new
 
 
 def state_shapes(config: Config, mesh: Mesh, strict: bool = True) -> TrainState:
@@ -67,18 +96,15 @@ def state_shapes(config: Config, mesh: Mesh, strict: bool = True) -> TrainState:
 
 def about(config: Config, vocabulary: Vocabulary) -> dict:
     """What a checkpoint is of: all that its parameters mean nothing without."""
-    model = dataclasses.asdict(config.model)
-    for only_in_training in ("hidden_dropout", "attention_dropout", "initializer_range"):
-        del model[only_in_training]
-    tokenizer = dict(vocabulary=vocabulary.digest) | identity(config.tokenizer)
-    return dict(model=model, heads=list(make_model(config).heads), tokenizer=tokenizer)
+    return runs.about(config.model, make_model(config).heads, config.tokenizer, vocabulary)
 
 
 def save(checkpoints: Checkpoints, state: TrainState, step: int, config: Config, vocabulary: Vocabulary) -> None:
     """Saves a state of any layout, canonically."""
     if not layout.is_canonical(config.model, config.compute):
         state = _to_canonical(config.model, config.compute)(state)
-    checkpoints.save(step, state.params, state.opt_state, about(config, vocabulary))
+    said = about(config, vocabulary) | runs.beside(config.model)
+    checkpoints.save(step, state.params, state.opt_state, said)
 
 
 def restore(checkpoints: Checkpoints, step: int, config: Config, vocabulary: Vocabulary, mesh: Mesh) -> TrainState:
@@ -86,12 +112,6 @@ def restore(checkpoints: Checkpoints, step: int, config: Config, vocabulary: Voc
     saved = _saved_shapes(config, mesh)
     params, opt_state = checkpoints.restore(step, about(config, vocabulary), saved.params, saved.opt_state)
     return _from_canonical(TrainState(np.int32(step), params, opt_state), config, state_shapes(config, mesh))
-
-
-def restore_params(checkpoints: Checkpoints, step: int, config: Config, vocabulary: Vocabulary, mesh: Mesh) -> dict:
-    """The parameters alone, likewise."""
-    params, _ = checkpoints.restore(step, about(config, vocabulary), _saved_shapes(config, mesh).params)
-    return _from_canonical(params, config, state_shapes(config, mesh).params)
 
 
 @functools.cache

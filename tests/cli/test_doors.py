@@ -75,7 +75,8 @@ def run(*command, **environment):
 
 @pytest.mark.parametrize("command", [["train.py"], ["evaluate.py"], ["-m", "bert_jax", "prepare"],
                                      ["-m", "bert_jax", "prepare", "text"],
-                                     ["-m", "bert_jax", "report"], ["-m", "bert_jax"]])
+                                     ["-m", "bert_jax", "report"], ["-m", "bert_jax", "convert"],
+                                     ["-m", "bert_jax"]])
 def test_help_is_full(command):
     done = run(*command, "--help")
     assert done.returncode == 0, done.stderr

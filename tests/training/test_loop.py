@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from bert_jax import config as configs
+from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.errors import UserError
 from bert_jax.training import metrics, run
 from bert_jax.training.loop import train
@@ -58,7 +59,7 @@ def test_a_run_leaves_what_it_says(run_recipe, whole):
             "sequences_per_second", "tokens_per_second", "data_wait_share"} <= set(lines[0])
     provenance = json.loads(next((workdir / "provenance").iterdir()).read_text())
     assert provenance["packages"]["jax"] == jax.__version__ and provenance["stores"]["train"]["counts"]["tokens"] > 0
-    assert sorted(int(p.name) for p in (workdir / run.CHECKPOINTS).iterdir() if p.name.isdigit()) == [2, 4, 6]
+    assert sorted(int(p.name) for p in (workdir / CHECKPOINTS).iterdir() if p.name.isdigit()) == [2, 4, 6]
 
 
 def test_stopped_and_resumed_is_bit_equal(run_recipe, whole, tmp_path, final_state):
@@ -88,7 +89,7 @@ def test_results_that_a_kill_prevented_are_made(run_recipe, whole, tmp_path):
 def test_another_layout_and_mesh_resume_the_same_run(run_recipe, whole, tmp_path):
     workdir, results = whole(run_recipe)
     shutil.copytree(workdir, tmp_path / "run")
-    shutil.rmtree(tmp_path / "run" / run.CHECKPOINTS / "6")
+    shutil.rmtree(tmp_path / "run" / CHECKPOINTS / "6")
     (tmp_path / "run" / run.RESULTS).unlink()
     again = go(run_recipe, tmp_path / "run", mesh__data=2, mesh__tensor=2, compute__vocab_multiple=16,
                compute__fused_qkv=True)
@@ -110,14 +111,14 @@ def test_a_damaged_checkpoint_is_set_aside(run_recipe, whole, tmp_path):
     workdir, results = whole(run_recipe)
     shutil.copytree(workdir, tmp_path / "run")
     (tmp_path / "run" / run.RESULTS).unlink()
-    latest = tmp_path / "run" / run.CHECKPOINTS / "6"
+    latest = tmp_path / "run" / CHECKPOINTS / "6"
     target = max((p for p in (latest / "params").rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
     content = bytearray(target.read_bytes())
     content[len(content) // 2] ^= 1
     target.write_bytes(content)
     again = go(run_recipe, tmp_path / "run")
     assert again["mlm_loss"] == results["mlm_loss"]
-    assert len(list((tmp_path / "run" / run.CHECKPOINTS).glob("damaged-6-*"))) == 1
+    assert len(list((tmp_path / "run" / CHECKPOINTS).glob("damaged-6-*"))) == 1
 
 
 def test_another_vocabulary_is_refused(run_recipe, whole, tmp_path):

@@ -1,0 +1,80 @@
+"""The tokenizer of a Hugging Face directory: `vocab.txt`, `tokenizer_config.json`, `tokenizer.json`."""
+
+from pathlib import Path
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+from bert_jax.checkpoint.pretrained import infer_lowercase, read_json, write_json
+from bert_jax.config import TokenizerConfig
+from bert_jax.errors import UserError
+from bert_jax.text.vocabulary import CLS, CONTINUATION, FILE, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, Vocabulary
+
+_SETTINGS, _WHOLE = "tokenizer_config.json", "tokenizer.json"
+_ACCENTS = {None: "with_case", True: "strip", False: "keep"}
+
+
+def read_tokenizer(directory: Path) -> tuple[TokenizerConfig, Vocabulary | None, tuple[str, ...]]:
+    """The settings, the vocabulary if there is one, and what had to be taken for granted.
+
+    Raises:
+        UserError: the tokenizer is no WordPiece.
+    """
+    whole = read_json(directory / _WHOLE) if (directory / _WHOLE).is_file() else {}
+    settings = read_json(directory / _SETTINGS) if (directory / _SETTINGS).is_file() else {}
+    model = whole.get("model", {})
+    if model.get("type", "WordPiece") != "WordPiece":
+        raise UserError(f"{directory / _WHOLE} is no WordPiece tokenizer", found=model["type"], expected="WordPiece",
+                        hint="--vocab_file=FILE with the WordPiece vocabulary of the model, if there is one")
+    if (directory / FILE).is_file():
+        vocabulary = Vocabulary.load(directory / FILE)
+    elif "vocab" in model:
+        vocabulary = _of_ids({token["content"]: token["id"] for token in whole.get("added_tokens", ())}
+                             | model["vocab"], directory / _WHOLE)
+    else:
+        vocabulary = None
+    # The older file speaks for all kinds of tokenizers of `transformers`, and where it is silent the newer one may not.
+    normalizer = whole.get("normalizer") or {}
+    normalizer = normalizer if normalizer.get("type") == "BertNormalizer" else {}
+    lowercase = settings.get("do_lower_case", normalizer.get("lowercase"))
+    notes = ()
+    if lowercase is None:
+        lowercase = infer_lowercase(vocabulary) if vocabulary else True
+        notes = (f"the tokenizer does not say whether it lower-cases: taken for {'un' * lowercase}cased"
+                 + " by its vocabulary" * bool(vocabulary),)
+    config = TokenizerConfig(
+        lowercase=lowercase, rules="huggingface",
+        accents=_ACCENTS[settings.get("strip_accents", normalizer.get("strip_accents"))],
+        split_cjk=settings.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars", True)),
+        max_chars_per_word=model.get("max_input_chars_per_word", 100))
+    return config, vocabulary, notes
+
+
+def write_tokenizer(config: TokenizerConfig, vocabulary: Vocabulary, longest: int, directory: Path) -> None:
+    """Writes the three files; `longest` is how many tokens the model takes."""
+    accents = {name: value for value, name in _ACCENTS.items()}[config.accents]
+    vocabulary.save(directory / FILE)
+    write_json(directory / _SETTINGS, dict(
+        tokenizer_class="BertTokenizer", do_lower_case=config.lowercase, strip_accents=accents,
+        tokenize_chinese_chars=config.split_cjk, model_max_length=longest, pad_token=PAD, unk_token=UNK,
+        cls_token=CLS, sep_token=SEP, mask_token=MASK))
+    tokenizer = Tokenizer(models.WordPiece(
+        vocabulary.ids, unk_token=UNK, max_input_chars_per_word=config.max_chars_per_word,
+        continuing_subword_prefix=CONTINUATION))
+    tokenizer.normalizer = normalizers.BertNormalizer(
+        clean_text=True, handle_chinese_chars=config.split_cjk, strip_accents=accents, lowercase=config.lowercase)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{CLS}:0 $A:0 {SEP}:0", pair=f"{CLS}:0 $A:0 {SEP}:0 $B:1 {SEP}:1",
+        special_tokens=[(CLS, vocabulary.cls), (SEP, vocabulary.sep)])
+    tokenizer.decoder = decoders.WordPiece(prefix=CONTINUATION)
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS])
+    tokenizer.save(str(directory / _WHOLE))
+
+
+def _of_ids(ids: dict[str, int], where: Path) -> Vocabulary:
+    tokens = sorted(ids, key=ids.get)
+    if sorted(ids.values()) != list(range(len(ids))):
+        raise UserError(f"the vocabulary in {where} has gaps",
+                        found=f"{len(ids)} tokens, ids up to {max(ids.values())}",
+                        expected="ids from 0 on, one a token", hint="--vocab_file=FILE with the whole vocabulary")
+    return Vocabulary.of(tuple(tokens), where)
