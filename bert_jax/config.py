@@ -79,6 +79,9 @@ class InstancesConfig:
 @dataclass(frozen=True)
 class MaskingConfig:
     rate: float = key(0.15, "share of a row's tokens, special tokens counted, that is predicted")
+    draw: str = key("exact", "predict exactly that share of a row (Google's code), or draw for each token or word by "
+                    "itself (Hugging Face's collator): rows then differ, and max_predictions has to leave room for it",
+                    choices=("exact", "independent"))
     max_predictions: int = key(20, "most predictions of a row")
     mask_share: float = key(0.8, "share of predicted tokens that is replaced by [MASK]")
     random_share: float = key(0.1, "share of predicted tokens that is replaced by a random token; the rest is kept")
@@ -117,7 +120,7 @@ class OptimizerConfig:
     epsilon: float = key(1e-6, "added to the root of the second moment")
     weight_decay: float = key(0.01, "decoupled weight decay, multiplied by the learning rate")
     decay_exclude: tuple = key((r"/bias$", r"layer_norm/scale$"), "regular expressions of parameters that do not decay")
-    clip_norm: float = key(1.0, "largest global norm of the gradient; 0: no clipping")
+    clip_norm: float = key(1.0, "largest norm of the gradient, over all parameters; 0: no clipping")
     warmup_steps: int = key(10_000, "steps of linear warm-up")
     decay: str = key("linear", "how the learning rate falls: to 0 at the last step, or not at all",
                      choices=("linear", "constant"))
@@ -130,6 +133,8 @@ class TrainConfig:
     steps: int = key(1_000_000, "optimiser steps of the whole run; the schedule ends there")
     batch_size: int = key(256, "rows of a step over all devices")
     accumulation: int = key(1, "parts in which a batch is computed, one after the other, to save memory", free=True)
+    replicas: int = key(1, "parts of which each has losses and clipping of its own, their gradients then added up, as "
+                        "in Google's code on so many TPU cores; 1: the batch as a whole, whatever the mesh")
     stop_after: int = key(0, "stop cleanly at this step, to be resumed later; 0: run to the end", free=True)
 
 
@@ -364,7 +369,7 @@ def _check(config: Config) -> None:
             require(value >= 0, name, "a number that is not negative")
     for name in ("model.hidden_size", "model.num_layers", "model.num_heads", "model.intermediate_size",
                  "model.max_position_embeddings", "model.type_vocab_size", "train.steps", "train.batch_size",
-                 "train.accumulation", "log.every", "checkpoint.keep", "masking.max_predictions",
+                 "train.accumulation", "train.replicas", "log.every", "checkpoint.keep", "masking.max_predictions",
                  "compute.vocab_multiple", "compute.prefetch", "compute.data_threads", "tokenizer.vocab_size",
                  "tokenizer.vocab_characters", "tokenizer.max_chars_per_word", "mesh.slice", "mesh.fsdp",
                  "mesh.tensor"):
@@ -380,8 +385,10 @@ def _check(config: Config) -> None:
             f"a divisor of model.hidden_size, {model.hidden_size}")
     require(5 <= instances.length <= model.max_position_embeddings, "instances.length",
             f"from 5 to model.max_position_embeddings, {model.max_position_embeddings}")
-    require(train.batch_size % train.accumulation == 0, "train.accumulation",
+    require(train.batch_size % train.replicas == 0, "train.replicas",
             f"a divisor of train.batch_size, {train.batch_size}")
+    require(train.batch_size // train.replicas % train.accumulation == 0, "train.accumulation",
+            f"a divisor of train.batch_size / train.replicas, {train.batch_size // train.replicas}")
     require(optimizer.warmup_steps <= train.steps, "optimizer.warmup_steps",
             f"at most train.steps, {train.steps}", hint="a tenth of the steps is usual")
     require(config.mesh.data >= 1 or config.mesh.data == -1, "mesh.data", "at least 1, or -1 for all that is left")

@@ -127,7 +127,8 @@ def _one_prefix(path: Path) -> Path:
 
 
 def _tensorflow():
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it tells of much that is no concern of a user's
+    for name, value in (("TF_CPP_MIN_LOG_LEVEL", "3"), ("TF_ENABLE_ONEDNN_OPTS", "0")):
+        os.environ.setdefault(name, value)  # it tells of much that is no concern of a user's
     try:
         import tensorflow
     except ImportError:

@@ -12,6 +12,7 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from bert_jax import config as configs
+from bert_jax import presets
 from bert_jax.config import Config
 from bert_jax.errors import UserError
 
@@ -58,6 +59,8 @@ def parse(
         SystemExit: of argparse.
     """
     parser.add_argument("--config", metavar="FILE", help="the recipe, such as configs/demo.py")
+    parser.add_argument("--preset", choices=presets.PRESETS, help="details as Google's code or Hugging Face's has "
+                        "them: keys of the recipe, set before --config.KEY; docs/fidelity.md lists them")
     parser.add_argument("--config.KEY", metavar="VALUE", dest="_",
                         help="sets a key of the recipe; the keys stand below")
     # Options of the config go to ml_collections, whose own parser knows the types of keys.
@@ -71,6 +74,8 @@ def parse(
         recipe = ml_collections.ConfigDict(configs.to_dict(default(args))).lock()
     else:
         raise UserError("no recipe is given", expected="--config=FILE", hint="--config=configs/demo.py")
+    if args.preset:
+        presets.apply(args.preset, recipe)
     return args, configs.resolve(_override(recipe, overrides))
 
 

@@ -61,7 +61,7 @@ def masked_pairs(
         words = np.cumsum(~vocabulary.is_continuation[ids], axis=1) - 1
     masked = mask_tokens(
         ids, maskable, b_end + 1, keys,
-        rate=masking.rate, max_predictions=masking.max_predictions,
+        rate=masking.rate, max_predictions=masking.max_predictions, independent=masking.draw == "independent",
         mask_share=masking.mask_share, random_share=masking.random_share,
         mask_id=vocabulary.mask, vocab_size=len(vocabulary), words=words)
     return dict(

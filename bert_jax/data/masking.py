@@ -13,6 +13,7 @@ def mask_tokens(
     *,
     rate: float,
     max_predictions: int,
+    independent: bool = False,
     mask_share: float,
     random_share: float,
     mask_id: int,
@@ -22,7 +23,8 @@ def mask_tokens(
     """Chooses the tokens to predict and hides them (Devlin et al., 2018, appendix A.1).
 
     A row of n tokens gets `min(max_predictions, max(1, round(rate * n)))` predictions, special tokens counted
-    in n but never chosen, as in Google's code.
+    in n but never chosen, as in Google's code. If `independent`, each token or word that may be chosen is, with
+    probability `rate` and without regard to the others, as in Hugging Face's collator; a row may then have none.
 
     Args:
         input_ids: int32 `[rows, length]`.
@@ -32,7 +34,7 @@ def mask_tokens(
         words: int `[rows, length]`, the number of the word that a token is part of, rising along the row; given
             for whole-word masking. Words are then taken in random order and one that would exceed the number of
             predictions is passed over, so that there may be fewer.
-        rate, max_predictions: see above.
+        rate, max_predictions, independent: see above.
         mask_share, random_share: shares of predicted tokens replaced by [MASK] and by any token of the
             vocabulary; the rest stays as it is.
         mask_id, vocab_size: of the vocabulary.
@@ -43,11 +45,17 @@ def mask_tokens(
         positions rising.
     """
     rows, length = input_ids.shape
-    wanted = np.clip(np.rint(rate * tokens).astype(np.int64), 1, max_predictions)
-    if words is None:
-        chosen = _choose_tokens(maskable, wanted, max_predictions, keys)
+    sizes = maskable if words is None else _word_sizes(maskable, words)
+    rank, low_bits = _random_ranks(sizes > 0, keys)
+    if independent:
+        # What is drawn has the lowest ranks, so that it is just what is chosen when as many are wanted.
+        wanted = np.minimum(np.where(rank < np.uint64(rate * 2.0**64), sizes, 0).sum(axis=1), max_predictions)
     else:
-        chosen = _choose_words(maskable, wanted, max_predictions, words, keys)
+        wanted = np.clip(np.rint(rate * tokens).astype(np.int64), 1, max_predictions)
+    if words is None:
+        chosen = _choose_tokens(rank, low_bits, wanted, max_predictions)
+    else:
+        chosen = _choose_words(rank, low_bits, wanted, max_predictions, sizes, maskable, words)
     weights = chosen < length
     positions = np.where(weights, chosen, 0)
 
@@ -68,24 +76,27 @@ def mask_tokens(
     )
 
 
-def _choose_tokens(maskable, wanted, most, keys) -> np.ndarray:
+def _word_sizes(maskable, words) -> np.ndarray:
+    """int64 `[rows, length]`: of each word by its number, how many of its tokens may be chosen."""
+    rows, length = maskable.shape
+    # What is no part of a word is counted in a column of its own, which is then dropped.
+    number = np.arange(rows)[:, None] * (length + 1) + np.where(maskable, words, length)
+    return np.bincount(number.ravel(), minlength=rows * (length + 1)).reshape(rows, length + 1)[:, :length]
+
+
+def _choose_tokens(rank, low_bits, wanted, most) -> np.ndarray:
     """int64 `[rows, most]`: positions of the chosen tokens, rising; `length` or more where there is none."""
-    length = maskable.shape[1]
+    length = rank.shape[1]
     few = min(most, length)
-    rank, low_bits = _random_ranks(maskable, keys)
     positions = (np.sort(np.partition(rank, few - 1, axis=1)[:, :few], axis=1) & low_bits).astype(np.int64)
     return _rising(np.where(np.arange(few) < wanted[:, None], positions, length), most, length)
 
 
-def _choose_words(maskable, wanted, most, words, keys) -> np.ndarray:
+def _choose_words(rank, low_bits, wanted, most, sizes, maskable, words) -> np.ndarray:
     """As `_choose_tokens`, by whole words."""
     rows, length = maskable.shape
     across = np.arange(rows)
-    # What is no part of a word is counted in a column of its own, which is then emptied.
-    number = across[:, None] * (length + 1) + np.where(maskable, words, length)
-    sizes = np.bincount(number.ravel(), minlength=rows * (length + 1)).reshape(rows, length + 1)
-    sizes[:, length] = 0
-    rank, low_bits = _random_ranks(sizes[:, :length] > 0, keys)
+    sizes = np.pad(sizes, ((0, 0), (0, 1)))  # where there is no word the order says `length`
     order = np.minimum(np.sort(rank, axis=1) & low_bits, np.uint64(length)).astype(np.int64)
     taken = np.zeros((rows, length), bool)
     count = np.zeros(rows, np.int64)

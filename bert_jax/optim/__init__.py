@@ -3,6 +3,7 @@
 import re
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from bert_jax.config import OptimizerConfig
@@ -12,14 +13,21 @@ from bert_jax.parallel.sharding import path_name
 
 
 def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
-    """Clipping by the global norm, Adam, decoupled weight decay, and the schedule over `steps` steps."""
+    """Adam, decoupled weight decay, and the schedule over `steps` steps; the step clips gradients before that."""
     adam = scale_by_bert_adam if config.name == "bert_adam" else optax.scale_by_adam
     return optax.chain(
-        optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity(),
         adam(b1=config.b1, b2=config.b2, eps=config.epsilon),
         optax.add_decayed_weights(config.weight_decay, lambda params: decay_mask(params, config.decay_exclude)),
         optax.scale_by_learning_rate(warmup_schedule(config, steps)),
     )
+
+
+def clipped(gradients, norm: jax.Array, largest: float):
+    """Gradients of this global norm scaled down to the largest that is allowed; 0 allows any."""
+    if not largest:
+        return gradients
+    scale = largest / jnp.maximum(norm, largest)
+    return jax.tree.map(lambda gradient: gradient * scale, gradients)
 
 
 def decay_mask(params, exclude: tuple[str, ...]):

@@ -8,7 +8,7 @@ import optax
 
 from bert_jax.config import Config
 from bert_jax.objectives import choose
-from bert_jax.optim import make_optimizer
+from bert_jax.optim import clipped, make_optimizer
 from bert_jax.optim.schedules import warmup_schedule
 from bert_jax.training.state import TrainState, make_model
 
@@ -17,13 +17,15 @@ def make_train_step(config: Config) -> Callable:
     """Builds `step(state, batch) -> (state, metrics)` from the model, the objectives and the optimiser.
 
     The batch may be computed in `config.train.accumulation` parts; losses, gradients and dropout are those of the
-    whole batch. Metrics are float32 scalars: the loss and each objective's loss and accuracy, global norms of
-    gradient and update, the learning rate, and the number of tokens that are not padding.
+    whole batch. With `config.train.replicas` losses and clipping are those of parts, as Google's code has them on TPUs
+    (`optimization.py`; `CrossShardOptimizer` then sums), and metrics are means over the parts. Metrics are float32
+    scalars: the loss and each objective's loss and accuracy, global norms of the gradient before clipping and of the
+    update, the learning rate, and the number of tokens that are not padding.
     """
     model, objectives = make_model(config), choose(config.objectives)
     optimizer = make_optimizer(config.optimizer, config.train.steps)
     schedule = warmup_schedule(config.optimizer, config.train.steps)
-    parts = config.train.accumulation
+    train, clip_norm = config.train, config.optimizer.clip_norm
 
     def loss(params, batch, rows, weights, key):
         outputs = model.apply({"params": params}, batch, rows=rows, deterministic=False, rngs={"dropout": key})
@@ -32,32 +34,31 @@ def make_train_step(config: Config) -> Callable:
             terms = objective.terms(outputs[objective.HEAD], batch)
             metrics[f"{name}_loss"] = terms.loss / weights[name]
             metrics[f"{name}_accuracy"] = terms.correct / weights[name]
-        return sum(metrics[f"{name}_loss"] for name in objectives), metrics
+        metrics["loss"] = sum(metrics[f"{name}_loss"] for name in objectives)
+        return metrics["loss"], metrics
 
-    gradient = jax.value_and_grad(loss, has_aux=True)
+    def clipped_gradient(params, batch, rows, key) -> tuple[dict, dict]:
+        """Metrics and gradient of a batch, which may be computed in parts."""
+        weights = {name: jnp.maximum(objective.weight(batch), 1) for name, objective in objectives.items()}
+
+        def gradient(part):
+            gradients, metrics = jax.grad(loss, has_aux=True)(params, *part, weights, key)
+            return metrics, gradients
+
+        metrics, gradients = _summed(gradient, (batch, rows), train.accumulation)
+        norm = optax.global_norm(gradients)
+        return metrics | dict(gradient_norm=norm), clipped(gradients, norm, clip_norm)
 
     def step(state: TrainState, batch: dict) -> tuple[TrainState, dict]:
-        weights = {name: jnp.maximum(objective.weight(batch), 1) for name, objective in objectives.items()}
         key = jax.random.fold_in(jax.random.key(config.seed, impl=config.compute.prng), state.step)
         rows = jnp.arange(batch["input_ids"].shape[0])
-        if parts == 1:
-            (total, metrics), gradients = gradient(state.params, batch, rows, weights, key)
-        else:
-            # Every parts-th row makes a part, so that each device finds its rows of a part among its own.
-            split = jax.tree.map(
-                lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), (batch, rows))
-
-            def add(sums, part):
-                return jax.tree.map(jnp.add, sums, gradient(state.params, *part, weights, key)), None
-
-            shapes = jax.eval_shape(gradient, state.params, batch, rows, weights, key)
-            zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-            ((total, metrics), gradients), _ = jax.lax.scan(add, zeros, split)
+        metrics, gradients = _summed(
+            lambda part: clipped_gradient(state.params, *part, key), (batch, rows), train.replicas)
+        # Replicas' gradients are added up, not averaged: so does Google's code, whose Adam hardly minds.
+        metrics = {name: value / train.replicas for name, value in metrics.items()}
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics |= dict(
-            loss=total,
-            gradient_norm=optax.global_norm(gradients),
             update_norm=optax.global_norm(updates),
             learning_rate=schedule(state.step),
             tokens=jnp.sum(batch["segment_ids"] > 0).astype(jnp.float32),
@@ -65,6 +66,17 @@ def make_train_step(config: Config) -> Callable:
         return TrainState(state.step + 1, params, opt_state), metrics
 
     return step
+
+
+def _summed(function: Callable, rows, parts: int):
+    """The sum of `function` over parts of a tree of rows, one part after the other."""
+    if parts == 1:
+        return function(rows)
+    # Every parts-th row makes a part, so that each device finds its rows of a part among its own.
+    split = jax.tree.map(lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), rows)
+    shapes = jax.eval_shape(function, jax.tree.map(lambda x: x[0], split))
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    return jax.lax.scan(lambda sums, part: (jax.tree.map(jnp.add, sums, function(part)), None), zeros, split)[0]
 
 
 def make_evaluation_step(config: Config) -> Callable:

@@ -38,6 +38,12 @@ def test_recipe_and_keys(recipe_file):
     assert parsed(f"--config={recipe_file}:5")[1].model.num_layers == 5
 
 
+def test_presets_come_before_keys(recipe_file):
+    _, config = parsed(f"--config={recipe_file}", "--preset=huggingface", "--config.optimizer.epsilon=1e-7")
+    assert config.model.activation == "gelu_erf" and config.optimizer.epsilon == 1e-7
+    assert parsed(f"--config={recipe_file}", "--preset=google")[1] == parsed(f"--config={recipe_file}")[1]
+
+
 @pytest.mark.parametrize("argument, expected", [
     ("--config.model.num_layer=2", "config.model.num_layers, perhaps"),
     ("--config.train.steps=many", "wrong type"),

@@ -179,3 +179,34 @@ def test_distributions_are_those_of_googles_procedure(whole_word):
           [hidden[p] for hidden, chosen, _ in theirs for p in chosen])
     # Which tokens are chosen together.
     alike(ours["masked_positions"].sum(axis=1) % 61, [sum(chosen) % 61 for _, chosen, _ in theirs])
+
+
+@pytest.mark.parametrize("whole_word", [False, True])
+def test_independent_draws_are_bernoulli(whole_word):
+    """Hugging Face's way: each token, or word, by itself at the rate; never a special token; rows may have none."""
+    n, (ids, maskable, tokens, words) = 20_000, some_rows(1, length=40, seed=5)
+    batch = masked([np.repeat(x, n, axis=0) for x in (ids, maskable, tokens, words)], keys(n), whole_word,
+                   rate=0.1, max_predictions=40, independent=True)
+    real = batch["masked_weights"] > 0
+    chosen = np.zeros((n, 40), bool)
+    chosen[np.nonzero(real)[0], batch["masked_positions"][real]] = True
+    assert not chosen[:, ~maskable[0]].any() and (real.sum(axis=1) == 0).any()
+    units = [np.flatnonzero(maskable[0] & (words[0] == word)) for word in np.unique(words[0][maskable[0]])] \
+        if whole_word else [[at] for at in np.flatnonzero(maskable[0])]
+    assert all((chosen[:, unit] == chosen[:, unit[:1]]).all() for unit in units)
+    drawn = chosen[:, [unit[0] for unit in units]]
+    for column in drawn.T:
+        assert stats.binomtest(int(column.sum()), n, 0.1).pvalue > LIKELY
+    expected = stats.binom.pmf(np.arange(len(units) + 1), len(units), 0.1) * n
+    counts = np.bincount(drawn.sum(axis=1), minlength=len(units) + 1)
+    often = expected > 5
+    assert stats.chisquare([*counts[often], counts[~often].sum()],
+                           [*expected[often], expected[~often].sum()]).pvalue > LIKELY
+
+
+def test_independent_draws_beyond_the_places_are_cut_at_random():
+    rows = rows_of([([4] * 10, [5] * 7)] * 20_000, 24)
+    batch = masked(rows, keys(20_000), max_predictions=2, rate=0.9, independent=True)
+    assert batch["masked_weights"].sum(axis=1).max() == 2
+    counts = np.bincount(batch["masked_positions"][batch["masked_weights"] > 0], minlength=24)
+    assert stats.chisquare(counts[np.flatnonzero(rows[1][0])]).pvalue > LIKELY

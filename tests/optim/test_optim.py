@@ -6,7 +6,7 @@ import pytest
 
 from bert_jax import config as configs
 from bert_jax.config import OptimizerConfig
-from bert_jax.optim import decay_mask, make_optimizer
+from bert_jax.optim import clipped, decay_mask, make_optimizer
 from bert_jax.optim.schedules import warmup_schedule
 
 
@@ -51,14 +51,12 @@ def test_adamw_is_optax_adamw():
 
 
 def test_clipping_is_by_the_global_norm():
-    config = OptimizerConfig(learning_rate=1.0, warmup_steps=0, decay="constant", clip_norm=1.0, b1=0.0, b2=0.0,
-                             epsilon=1.0, weight_decay=0.0)
-    optimizer = make_optimizer(config, 10)
-    params = {"a": jnp.zeros(1), "b": jnp.zeros(1)}
     gradients = {"a": jnp.array([3.0]), "b": jnp.array([4.0])}
-    updates, _ = optimizer.update(gradients, optimizer.init(params), params)
-    # Clipped to (0.6, 0.8); with b1 = b2 = 0 and epsilon 1 an update is -g / (|g| + 1).
-    np.testing.assert_allclose([updates["a"][0], updates["b"][0]], [-0.6 / 1.6, -0.8 / 1.8], rtol=1e-6)
+    for largest, scale in ((1.0, 0.2), (5.0, 1.0), (7.0, 1.0), (0.0, 1.0)):
+        found = clipped(gradients, optax.global_norm(gradients), largest)
+        expected = optax.clip_by_global_norm(largest or 1e9).update(gradients, None)[0]
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), found, expected)
+        np.testing.assert_allclose([found["a"][0], found["b"][0]], [3 * scale, 4 * scale], rtol=1e-6)
 
 
 def test_biases_and_layer_norms_do_not_decay():

@@ -1,10 +1,16 @@
 """The step is the same step however it is computed."""
 
+import dataclasses
+
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from bert_jax import config as configs
+from bert_jax.objectives import choose
+from bert_jax.optim import make_optimizer
 from bert_jax.parallel import mesh as meshes
 from bert_jax.training import state
 from bert_jax.training.step import make_evaluation_step, make_train_step
@@ -52,6 +58,41 @@ def test_twenty_steps_on_five_meshes(recipe, make_batch):
         dict(mesh__data=8), dict(mesh__fsdp=8), dict(train__accumulation=4),
         dict(mesh__data=2, mesh__fsdp=2, mesh__tensor=2, compute__vocab_multiple=2),
     ])
+
+
+def test_replicas_are_clipped_and_averaged_each_by_itself(recipe, make_batch):
+    """By the definition: each replica's gradient of its own loss, clipped to norm 1, and their sum."""
+    recipe.model.hidden_dropout = recipe.model.attention_dropout = 0.0
+    recipe.train.replicas, recipe.train.accumulation, recipe.optimizer.clip_norm = 4, 2, 0.5
+    recipe.optimizer.warmup_steps = 0
+    config = configs.resolve(recipe)
+    batch = make_batch(config)
+    model, objectives = state.make_model(config), choose(config.objectives)
+
+    def loss(params, part):
+        outputs = model.apply({"params": params}, part)
+        return sum(o.terms(outputs[o.HEAD], part).loss / o.weight(part) for o in objectives.values())
+
+    now = state.initial_state(config)
+    total, norms, mean = None, [], []
+    for replica in range(4):
+        part = {name: x[replica::4] for name, x in batch.items()}
+        value, gradient = jax.value_and_grad(loss)(now.params, part)
+        norm = optax.global_norm(gradient)
+        gradient = jax.tree.map(lambda g: g * min(1, 0.5 / norm), gradient)
+        total = gradient if total is None else jax.tree.map(jnp.add, total, gradient)
+        norms.append(norm)
+        mean.append(value)
+    assert max(norms) > 0.5
+    updates, _ = make_optimizer(config.optimizer, config.train.steps).update(total, now.opt_state, now.params)
+    expected = optax.apply_updates(now.params, updates)
+    after, metrics = jax.jit(make_train_step(config))(now, batch)
+    np.testing.assert_allclose(metrics["loss"], np.mean(mean), rtol=1e-6)
+    np.testing.assert_allclose(metrics["gradient_norm"], np.mean(norms), rtol=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-6), after.params, expected)
+    whole, _ = jax.jit(make_train_step(dataclasses.replace(config, train=dataclasses.replace(
+        config.train, replicas=1))))(now, batch)
+    assert max(np.abs(a - b).max() for a, b in zip(*map(jax.tree.leaves, (whole.params, expected)))) > 1e-5
 
 
 @pytest.mark.full
