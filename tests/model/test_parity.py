@@ -1,120 +1,119 @@
-"""Against Hugging Face's PyTorch BERT with the same weights. Run by `make test-full`."""
+"""Against Hugging Face's PyTorch BERT with the same weights. Run by `make test-full`.
 
-import dataclasses
+Real pretrained models are looked for where `make test-full` puts them.
+"""
+
+import json
+import os
+import random
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from bert_jax import config as configs
+from bert_jax.checkpoint.formats import open_pretrained
+from bert_jax.checkpoint.names import hf as name_of
+from bert_jax.checkpoint.pretrained import flat
+from bert_jax.config import ComputeConfig
 from bert_jax.model.bert import Bert
 from bert_jax.objectives import choose
+from bert_jax.text.wordpiece import wordpiece
+from tests.golden.batches import batch
 
 pytestmark = pytest.mark.full
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
+make = pytest.importorskip("tests.golden.make")
+
+PRETRAINED = Path(os.environ.get("BERT_JAX_PRETRAINED", ".venv/pretrained"))
+EXACT = ComputeConfig(matmul_precision="highest")
+SIZES = [dict(), dict(hidden_size=96, num_hidden_layers=3, num_attention_heads=4, intermediate_size=384),
+         dict(hidden_size=768, num_hidden_layers=4, num_attention_heads=12, intermediate_size=3072,
+              vocab_size=3000, max_position_embeddings=128)]
 
 
-def canonical(state: dict) -> dict:
-    """Hugging Face's tensors as our tree: a dense weight is `[out, in]` there."""
-    tree = {}
-
-    def put(path: str, value):
-        node = tree
-        *parents, last = path.split("/")
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[last] = value.detach().numpy()
-
-    def dense(path, name):
-        put(f"{path}/kernel", state[f"{name}.weight"].T)
-        put(f"{path}/bias", state[f"{name}.bias"])
-
-    def norm(path, name):
-        put(f"{path}/scale", state[f"{name}.weight"])
-        put(f"{path}/bias", state[f"{name}.bias"])
-
-    for name in ("word", "position", "token_type"):
-        put(f"bert/embeddings/{name}_embeddings/embedding", state[f"bert.embeddings.{name}_embeddings.weight"])
-    norm("bert/embeddings/layer_norm", "bert.embeddings.LayerNorm")
-    layers = len({key.split(".")[3] for key in state if key.startswith("bert.encoder.layer.")})
-    for i in range(layers):
-        ours, theirs = f"bert/encoder/layer_{i}", f"bert.encoder.layer.{i}"
-        for name in ("query", "key", "value"):
-            dense(f"{ours}/attention/{name}", f"{theirs}.attention.self.{name}")
-        dense(f"{ours}/attention/output", f"{theirs}.attention.output.dense")
-        norm(f"{ours}/attention_layer_norm", f"{theirs}.attention.output.LayerNorm")
-        dense(f"{ours}/feed_forward/intermediate", f"{theirs}.intermediate.dense")
-        dense(f"{ours}/feed_forward/output", f"{theirs}.output.dense")
-        norm(f"{ours}/feed_forward_layer_norm", f"{theirs}.output.LayerNorm")
-    dense("bert/pooler/dense", "bert.pooler.dense")
-    dense("mlm/transform", "cls.predictions.transform.dense")
-    norm("mlm/layer_norm", "cls.predictions.transform.LayerNorm")
-    put("mlm/bias", state["cls.predictions.bias"])
-    dense("nsp/dense", "cls.seq_relationship")
-    return tree
+def random_pair(tmp_path, size):
+    model = make.random_model(transformers.BertForPreTraining, seed=0, **size | dict(
+        initializer_range=0.02 if size.get("hidden_size", 0) > 100 else 0.1))
+    model.save_pretrained(tmp_path)
+    return open_pretrained(tmp_path), model
 
 
-@pytest.fixture
-def pair(recipe):
-    recipe.model.hidden_size, recipe.model.num_layers, recipe.model.num_heads = 96, 3, 4
-    recipe.model.intermediate_size, recipe.model.activation = 384, "gelu_erf"
-    config = configs.resolve(recipe)
-    torch.manual_seed(0)
-    theirs = transformers.BertForPreTraining(transformers.BertConfig(
-        vocab_size=101, hidden_size=96, num_hidden_layers=3, num_attention_heads=4, intermediate_size=384,
-        max_position_embeddings=16, initializer_range=0.1)).eval()
-    with torch.no_grad():  # biases and norms that start at 0 and 1 would hide a mistake
-        for parameter in theirs.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    return config, theirs
+def agree(pretrained, model, examples):
+    """Hidden states, pooled output and the logits of both heads, at most 2e-5 apart wherever there is a token."""
+    with torch.no_grad():
+        bert = model if pretrained.heads == () else model.bert
+        states = bert(**make.inputs(examples), output_hidden_states=True)
+        found = Bert(pretrained.model, EXACT, pretrained.heads).apply(
+            {"params": pretrained.read()}, examples, collect=True)
+        present = examples["segment_ids"] > 0
+        for ours, theirs in zip(found["hidden_states"], states.hidden_states, strict=True):
+            np.testing.assert_allclose(ours[present], theirs.numpy()[present], atol=2e-5)
+        np.testing.assert_allclose(found["pooled"][:, 0], states.pooler_output, atol=2e-5)
+        if pretrained.heads == ("mlm", "nsp"):
+            heads = model(**make.inputs(examples))
+            logits = np.take_along_axis(heads.prediction_logits.numpy(), examples["masked_positions"][..., None], 1)
+            np.testing.assert_allclose(found["mlm"], logits, atol=2e-5)
+            np.testing.assert_allclose(found["nsp"][:, 0], heads.seq_relationship_logits, atol=2e-5)
 
 
-def tensors(batch):
-    return dict(input_ids=torch.tensor(batch["input_ids"]).long(),
-                token_type_ids=torch.tensor(batch["token_type_ids"]).long(),
-                attention_mask=torch.tensor(batch["segment_ids"]).long())
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_random_weights(tmp_path, size):
+    pretrained, model = random_pair(tmp_path, size)
+    agree(pretrained, model, batch(1, rows=5, length=pretrained.model.max_position_embeddings,
+                                   vocab_size=pretrained.model.vocab_size))
 
 
-def test_outputs(pair, make_batch):
-    config, theirs = pair
-    batch = make_batch(config)
-    expected = theirs(**tensors(batch), output_hidden_states=True)
-    found = Bert(config.model, dataclasses.replace(config.compute, matmul_precision="highest"), ("mlm", "nsp")).apply(
-        {"params": canonical(theirs.state_dict())}, batch, collect=True)
-    present = batch["segment_ids"] > 0
-    for ours, hidden in zip(found["hidden_states"], expected.hidden_states, strict=True):
-        np.testing.assert_allclose(ours[present], hidden.detach().numpy()[present], atol=2e-5)
-    logits = np.take_along_axis(expected.prediction_logits.detach().numpy(), batch["masked_positions"][..., None], 1)
-    np.testing.assert_allclose(found["mlm"], logits, atol=2e-5)
-    np.testing.assert_allclose(found["nsp"][:, 0], expected.seq_relationship_logits.detach().numpy(), atol=2e-5)
-
-
-def test_loss_and_gradients(pair, make_batch):
-    config, theirs = pair
-    batch = make_batch(config)
-    labels = torch.full(batch["input_ids"].shape, -100)
-    # Hugging Face's labels hold one prediction a place.
-    batch["masked_positions"] = np.tile(np.arange(1, 5, dtype=np.int32), (len(batch["masked_ids"]), 1))
-    counted = batch["masked_weights"] > 0
-    rows = np.nonzero(counted)[0]
-    labels[rows, batch["masked_positions"][counted]] = torch.tensor(batch["masked_ids"][counted]).long()
-    loss = theirs(**tensors(batch), labels=labels,
-                  next_sentence_label=torch.tensor(batch["next_sentence_labels"][:, 0]).long()).loss
+@pytest.mark.parametrize("size", SIZES[1:], ids=str)
+def test_loss_and_gradients(tmp_path, size):
+    pretrained, model = random_pair(tmp_path, size)
+    examples = batch(2, rows=5, vocab_size=pretrained.model.vocab_size)
+    loss = model(**make.inputs(examples), **make.targets(examples)).loss
     loss.backward()
-    expected = canonical({name: p.grad for name, p in theirs.named_parameters()}
-                         | {"cls.predictions.bias": theirs.cls.predictions.bias.grad})
-    objectives = choose(("mlm", "nsp"))
-    model = Bert(config.model, config.compute, ("mlm", "nsp"))
+    theirs = {name: parameter.grad.numpy() for name, parameter in model.named_parameters()}
+    ours = Bert(pretrained.model, EXACT, pretrained.heads)
 
     def total(params):
-        outputs = model.apply({"params": params}, batch)
-        return sum(o.terms(outputs[name], batch).loss / o.weight(batch) for name, o in objectives.items())
+        outputs = ours.apply({"params": params}, examples)
+        return sum(o.terms(outputs[name], examples).loss / o.weight(examples)
+                   for name, o in choose(("mlm", "nsp")).items())
 
-    found, gradients = jax.value_and_grad(total)(canonical(theirs.state_dict()))
+    found, gradients = jax.value_and_grad(total)(pretrained.read())
     np.testing.assert_allclose(found, loss.item(), rtol=1e-5)
-    norm = np.sqrt(sum(np.sum(np.square(g)) for g in jax.tree.leaves(expected)))
-    pairs = zip(jax.tree_util.tree_leaves_with_path(gradients), jax.tree.leaves(expected), strict=True)
-    for (path, ours), theirs_ in pairs:
-        bound = 1e-4 * max(np.linalg.norm(theirs_), 1e-3 * norm)
-        assert np.linalg.norm(ours - theirs_) <= bound, jax.tree_util.keystr(path)
+    norm = np.sqrt(sum(np.sum(np.square(g)) for g in theirs.values()))
+    for path, gradient in flat(gradients).items():
+        name, transposed = name_of(path)
+        expected = theirs[name].T if transposed else theirs[name]
+        bound = 1e-4 * max(np.linalg.norm(expected), 1e-3 * norm)
+        assert np.linalg.norm(gradient - expected) <= bound, path
+
+
+def texts_as_batch(pretrained, texts, length=64):
+    """Ragged rows of pairs of texts, cut where they are too long."""
+    encode, vocabulary = wordpiece(pretrained.vocabulary, pretrained.tokenizer), pretrained.vocabulary
+    rows = {name: np.zeros((len(texts), length), np.int32)
+            for name in ("input_ids", "token_type_ids", "position_ids", "segment_ids")}
+    for i, (first, second) in enumerate(texts):
+        a = [vocabulary.cls, *encode(first)[:length // 2 - 2], vocabulary.sep]
+        ids = [*a, *encode(second)[:length // 2 - 1], vocabulary.sep]
+        at = slice(0, len(ids))
+        rows["input_ids"][i, at], rows["segment_ids"][i, at] = ids, 1
+        rows["position_ids"][i, at] = np.arange(len(ids))
+        rows["token_type_ids"][i, at] = np.arange(len(ids)) >= len(a)
+    return rows | dict(example_positions=np.zeros((len(texts), 1), np.int32),
+                       masked_positions=np.tile(np.arange(5, dtype=np.int32), (len(texts), 1)))
+
+
+@pytest.mark.parametrize("name, cls", [("minilm", "BertModel"), ("rxnfp", "BertForPreTraining")])
+def test_pretrained_models_on_text_of_many_languages(name, cls):
+    if not (PRETRAINED / name).is_dir():
+        pytest.skip(f"{PRETRAINED / name} is not there: `make test-full` downloads it")
+    languages = json.loads((Path(__file__).parents[1] / "text" / "languages.json").read_text())
+    draw = random.Random(0)
+    cut = [text[:draw.randint(1, 200)] for text in languages.values()]
+    pretrained = open_pretrained(PRETRAINED / name)
+    config = transformers.BertConfig(**json.loads((PRETRAINED / name / "config.json").read_text()))
+    model = getattr(transformers, cls).from_pretrained(PRETRAINED / name, config=config).eval()
+    assert (name == "rxnfp") == (pretrained.heads == ("mlm", "nsp"))
+    agree(pretrained, model, texts_as_batch(pretrained, list(zip(cut, reversed(cut)))[:60]))
