@@ -5,9 +5,11 @@ shuffled as they are written, and hidden labels are -1: readers order by `idx`, 
 """
 
 import contextlib
+import csv
 import hashlib
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bert_jax.data import prepared
@@ -98,7 +100,7 @@ def prepare(task: str, folder: str | Path, data_dir: str, partial: bool = False)
     """
     files = find_files(task, folder)
     contents = {role: _inspect(path) for role, path in files.items()}
-    recipe = {"task": task} | {role: digest for role, (digest, _) in contents.items()}
+    recipe = {"task": task} | {role: content.digest for role, content in contents.items()}
     info = dataset.existing(f"glue/{task}", data_dir, recipe, VERSION)
     if info:
         if not partial:
@@ -157,11 +159,22 @@ def _there(task: str, folder: Path) -> str:
     return ", ".join(there) or "none of them"
 
 
-def _inspect(path: Path) -> tuple[str, int]:
-    """SHA-256 of a file of UTF-8, and how many of its lines are not blank."""
-    count = sum(not line.isspace() for line in lines(path))
+@dataclass(frozen=True)
+class _Content:
+    """Of a file: its SHA-256, how many lines are not blank, and how many of them have a carriage return within."""
+
+    digest: str
+    lines: int
+    broken: int
+
+
+def _inspect(path: Path) -> _Content:
+    count = broken = 0
+    for line in lines(path):
+        count += not line.isspace()
+        broken += "\r" in line.removesuffix("\n").removesuffix("\r")
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest(), count
+        return _Content(hashlib.file_digest(file, "sha256").hexdigest(), count, broken)
 
 
 class _LocalFiles:
@@ -190,23 +203,29 @@ def _build(task: str, folder: Path, files: dict[str, Path], data_dir: Path) -> d
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # which TFDS tells of downloads
             builder.download_and_prepare(file_format="array_record")
-    except Exception as error:  # whatever it stumbles on is in the files
+    # As the builder stumbles over columns that are not there, labels that it does not know, and files without rows.
+    except (KeyError, IndexError, ValueError, TypeError, AssertionError, csv.Error) as error:
         raise UserError(f"TFDS cannot read the files of {task} in {folder}", found=repr(error).split("\n")[0],
                         expected="the columns of the official files, separated by tabs, without quoting",
                         hint="a fresh copy of the download") from error
-    return {split: _count(builder.as_data_source(split)) for split in builder.info.splits}
+    return {split: _count(builder.as_data_source(split), _file_of(split, files)) for split in builder.info.splits}
 
 
-def _count(source: Sequence) -> dict:
+def _count(source: Sequence, path: Path) -> dict:
     features = source.dataset_info.features
     names = getattr(features["label"], "names", ())
-    tally = Tally(names)
     texts = [name for name in features if name not in ("label", "idx")]
-    hidden = source.split.startswith("test")
+    tally = Tally(names)
     for start in range(0, len(source), 1024):
         for example in prepared.examples(source, range(start, min(start + 1024, len(source)))):
-            label = None if hidden else [int(example["label"])] if names else float(example["label"])
-            tally.add([example[name].decode() for name in texts], label)
+            label = float(example["label"])
+            hidden = label == -1
+            if hidden and not source.split.startswith("test"):
+                raise UserError(f"{path} has no labels", found=f"row {example['idx']} without one",
+                                expected="the column of labels of the official file",
+                                hint="a fresh copy of the download")
+            tally.add([example[name].decode() for name in texts],
+                      None if hidden else [int(label)] if names else label)
     return tally.counts()
 
 
@@ -229,17 +248,19 @@ def _check(task: str, counts: dict, files: dict[str, Path]) -> None:
                             hint="a fresh copy of the download, or --partial if this is what you mean")
 
 
-def _notes(task: str, counts: dict, files: dict[str, Path], contents: dict[str, tuple[str, int]]) -> list[str]:
-    """What of the files did not become rows, and which text MRPC has."""
+def _notes(task: str, counts: dict, files: dict[str, Path], contents: dict[str, _Content]) -> list[str]:
+    """Where rows are not the lines of the files, and which text MRPC has."""
     notes = []
     for role, path in files.items():
+        if contents[role].broken:
+            notes.append(f"{_short(path)}: {contents[role].broken:,} lines have a carriage return within; "
+                         "TFDS's builder takes it for the end of a line")
         rows = sum(counts[split]["rows"] for split in counts if _file_of(split, files) == path)
         header = not (task == "cola" and role != "test")
-        without = contents[role][1] - header - rows
-        if role != "dev_ids" and without:
-            notes.append(f"{_short(path)}: {contents[role][1] - header:,} lines made {rows:,} rows; "
+        if role != "dev_ids" and contents[role].lines - header != rows:
+            notes.append(f"{_short(path)}: {contents[role].lines - header:,} lines made {rows:,} rows; "
                          "TFDS's builder drops lines with too few columns or no label")
-    if task == "mrpc" and contents["train"][0] != _SENTEVAL_MRPC:
+    if task == "mrpc" and contents["train"].digest != _SENTEVAL_MRPC:
         notes.append(f"{_short(files['train'])} is not SentEval's copy, which TFDS downloads: that has spaces around "
                      "punctuation")
     return notes

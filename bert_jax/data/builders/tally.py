@@ -13,9 +13,9 @@ class Tally:
 
     def __init__(self, label_names: Sequence[str] = ()):
         self._names = label_names
-        self._rows = self._longest = 0
+        self._rows = self._labelled = self._longest = 0
         self._classes = Counter()
-        self._low, self._high, self._sum, self._numbers = float("inf"), float("-inf"), 0.0, 0
+        self._low, self._high, self._sum = float("inf"), float("-inf"), 0.0
 
     def add(self, texts: Iterable[str | Sequence[str]], label: Iterable[int] | float | None) -> None:
         """Counts an example: its texts (or lists of words), and its class ids, its number, or None where hidden."""
@@ -24,21 +24,19 @@ class Tally:
         self._longest = max(self._longest, words)
         if label is None:
             return
+        self._labelled += 1
         if self._names:
             self._classes.update(label)
         else:
             self._low, self._high = min(self._low, label), max(self._high, label)
             self._sum += label
-            self._numbers += 1
 
     def counts(self) -> dict:
-        """`rows`, `longest` in words of all texts of an example, `labels`: as JSON can hold them.
-
-        `labels` has the number of each class, or `low`, `mean` and `high` of the numbers; None where all are hidden.
-        """
-        labels = None
-        if self._classes:
-            labels = {name: self._classes[i] for i, name in enumerate(self._names)}
-        elif self._numbers:
-            labels = dict(low=self._low, mean=self._sum / self._numbers, high=self._high)
-        return dict(rows=self._rows, longest=self._longest, labels=labels)
+        """`rows`; `longest`, in words of all texts of an example; and of what is not hidden `labels`, the number of
+        each class, or `numbers` with `low`, `mean` and `high`."""
+        counts = dict(rows=self._rows, longest=self._longest)
+        if self._labelled and self._names:
+            counts["labels"] = {name: self._classes[i] for i, name in enumerate(self._names)}
+        elif self._labelled:
+            counts["numbers"] = dict(low=self._low, mean=self._sum / self._labelled, high=self._high)
+        return counts
