@@ -85,7 +85,7 @@ def read(name: str, data_dir: str, split: str, *, text: str = "", text_pair: str
 
 def _choose(features, texts: Sequence[str], label: str, where: str) -> tuple[tuple[str, ...], str, str]:
     """Names of the features of text and label, and the kind of task."""
-    kinds = {name: _kind(feature) for name, feature in features.items()}
+    kinds = {name: _kind(features[name]) for name in sorted(features)}  # which TFDS gives in any order
     labels = [name for name, kind in kinds.items() if kind in ("classification", "regression", "multilabel")]
     if len(labels) == 1:
         label = label or labels[0]

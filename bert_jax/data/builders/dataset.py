@@ -130,6 +130,23 @@ def publish(directory: Path, final: Path) -> None:
     directory.rename(final)
 
 
+@contextlib.contextmanager
+def stable_records() -> Iterator[None]:
+    """Within it TFDS writes the features of a record in one order, so that equal data is equal in bytes.
+
+    Elsewhere the order differs from process to process, as that of any map of Protocol Buffers.
+    """
+    from tensorflow_datasets.core import ExampleSerializer
+
+    usual = ExampleSerializer.serialize_example
+    ExampleSerializer.serialize_example = (
+        lambda self, example: self.get_tf_example(example).SerializeToString(deterministic=True))
+    try:
+        yield
+    finally:
+        ExampleSerializer.serialize_example = usual
+
+
 def _write(examples, features, splits, directory: Path, name: str, description: str, recipe: dict,
            counts: dict) -> None:
     import tensorflow_datasets as tfds
@@ -138,10 +155,11 @@ def _write(examples, features, splits, directory: Path, name: str, description: 
     digest = hashlib.sha256()
     writers = {split: _Shards(directory, split) for split in splits}
     try:
-        for split, example in examples:
-            record = features.serialize_example(example)
-            digest.update(f"{split} {len(record)}\n".encode() + record)
-            writers[split].add(record)
+        with stable_records():
+            for split, example in examples:
+                record = features.serialize_example(example)
+                digest.update(f"{split} {len(record)}\n".encode() + record)
+                writers[split].add(record)
     finally:
         for writer in writers.values():
             writer.close()

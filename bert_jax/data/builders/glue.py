@@ -201,7 +201,7 @@ def _build(task: str, folder: Path, files: dict[str, Path], data_dir: Path) -> d
     builder._make_download_manager = lambda **_: _LocalFiles(folder.expanduser(), files)
     tfds.disable_progress_bar()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # which TFDS tells of downloads
+        with dataset.stable_records(), contextlib.redirect_stdout(io.StringIO()):  # to which TFDS tells of downloads
             builder.download_and_prepare(file_format="array_record")
     # As the builder stumbles over columns that are not there, labels that it does not know, and files without rows.
     except (KeyError, IndexError, ValueError, TypeError, AssertionError, csv.Error) as error:

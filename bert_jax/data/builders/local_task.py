@@ -77,6 +77,8 @@ def infer(path: Path, *, kind: str = "", text: str = "", text_pair: str = "", la
     first = next(tables.read(path, format, quoting))[1]
     kind = kind or _infer_kind([value for _, value in cells], first[texts[0]])
     label_names = _label_names(cells, kind, tuple(map(str, label_names)), separator, path)
+    if kind == "regression":
+        del given["label_names"]  # it has none
     inferred = tuple(key for key, value in given.items() if not value)
     return Layout(kind, texts, label, label_names, format, quoting, separator, inferred)
 

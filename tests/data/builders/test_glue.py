@@ -223,6 +223,11 @@ def test_identity_is_of_the_data_not_of_the_place(official, folder, tmp_path):
     glue.prepare("mrpc", folder, str(tmp_path / "c"), partial=True)
     a, b, c = (examples.read("glue/mrpc", str(tmp_path / d), "train").identity for d in "abc")
     assert a == b != c
+    # Another process would give the features of a record in another order, and other bytes, were they not sorted.
+    source = prepared.open_split("glue/mrpc", str(tmp_path / "a"), "train", section="task", hint="")
+    for record in source.data_source.__getitems__(range(9)):
+        places = [record.index(name) for name in (b"idx", b"label", b"sentence1", b"sentence2")]
+        assert places == sorted(places)
 
 
 def test_a_kill_midway_leaves_nothing_that_looks_finished(official, tmp_path, monkeypatch):
