@@ -6,7 +6,7 @@ import sys
 from bert_jax.cli.arguments import run
 
 COMMANDS = {
-    "prepare": "make corpora, vocabularies and token stores that a recipe can name",
+    "prepare": "make corpora, labelled tasks, vocabularies and token stores that a recipe can name",
     "report": "show and plot a run",
 }
 

@@ -145,7 +145,7 @@ _WHERE = {
 
 
 def available(folder: str | Path) -> list[str]:
-    """The tasks of which `folder` has at least one file or, for the two that share a folder, their own."""
+    """The tasks of which `folder` has at least one file."""
     return [task for task, files in FILES.items()
             if any((Path(folder).expanduser() / name).is_file() for names in files.values() for name in names)]
 

@@ -1,7 +1,7 @@
 """Your own labelled files as a TFDS data set.
 
-Files are read twice: once to find out what they hold and to check every row, once to write. So all that is wrong
-with them is found before anything is written.
+Files are read more than once: to find out what they hold, to check every row, and at last to write. So all that is
+wrong with them is found before anything is written, and memory holds the training labels and one row.
 
 A prepared task has the features `text` and, of pairs, `text_pair`; `label`, a class or a number; of several classes
 a text, `labels` instead; of tagging, `tokens` and `tags` instead. `idx` is the number of the row. Where a file of

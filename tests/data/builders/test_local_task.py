@@ -75,8 +75,9 @@ def test_one_text_with_numbers(make, read):
      dict(kind="multilabel", separator=";")),
 ])
 def test_several_classes_a_text(make, read, files, format, options):
-    layout, _ = make(files, format, **options)
+    layout, info = make(files, format, **options)
     assert (layout.kind, layout.label_names) == ("multilabel", ("x", "y"))
+    assert dict(info.metadata)["counts"]["train"] == dict(rows=2, longest=1, labels=dict(x=1, y=1))
     train = read("train")
     assert train.kind == "multilabel" and train.labels.dtype == bool
     assert train.labels.tolist() == [[True, True], [False, False]]
