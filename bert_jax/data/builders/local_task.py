@@ -25,8 +25,6 @@ KINDS = {
     "multilabel": "any number of classes a text or pair: a list in JSON lines, else separated by --separator",
     "tagging": "a class a word: two lists in JSON lines, words and tags",
 }
-
-
 _LARGEST = 3.4e38  # of float32; NaN is not below it either
 
 
