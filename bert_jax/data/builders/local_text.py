@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bert_jax.data.builders import dataset
+from bert_jax.data.builders.lines import lines
 from bert_jax.errors import UserError
 
 FORMATS = {
@@ -108,7 +109,7 @@ def read(path: Path, format: str, json_field: str = "text") -> Iterator[str]:
     """
     match format:
         case "documents":
-            texts = iter(["".join(_lines(path)).strip()])
+            texts = iter(["".join(lines(path)).strip()])
         case "sentences":
             texts = _sentences(path)
         case "jsonl":
@@ -123,7 +124,7 @@ def fingerprint(text: str) -> int:
 
 def _sentences(path: Path) -> Iterator[str]:
     sentences = []
-    for line in _lines(path):
+    for line in lines(path):
         if line.strip():
             sentences.append(line.strip())
         elif sentences:
@@ -138,7 +139,7 @@ def _jsonl(path: Path, field: str) -> Iterator[str]:
                          expected=f'a JSON object a line, as {{"{field}": "..."}}',
                          hint="mend or remove the line, or name another field by --json_field")
 
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(lines(path), 1):
         if not line.strip():
             continue
         try:
@@ -152,19 +153,3 @@ def _jsonl(path: Path, field: str) -> Iterator[str]:
         if not isinstance(value[field], str):
             raise wrong(number, f"the field {field!r} is a {type(value[field]).__name__}")
         yield value[field]
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """Lines with their ends, read as they come."""
-    offset = 0
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                # Windows' editors begin files with a byte-order mark.
-                yield line.decode("utf-8-sig" if offset == 0 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise UserError(
-                    f"{path} is not UTF-8", expected="UTF-8 text",
-                    found=f"byte 0x{line[error.start]:02x} at byte offset {offset + error.start}",
-                    hint="iconv -f latin1 -t utf-8, if that is what it is, or leave the file out") from error
-            offset += len(line)

@@ -1,0 +1,160 @@
+"""Labelled examples: a split of any prepared TFDS data set, GLUE's and your own files among them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bert_jax.data import prepared
+from bert_jax.data.columns import choose_label, choose_texts
+from bert_jax.errors import UserError
+
+_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled texts of a split, in the order of their `idx` where they have one. Made by `read`.
+
+    Attributes:
+        kind: 'classification', 'regression', 'multilabel' or 'tagging'.
+        texts_a: `[examples]` texts; of tagging, lists of words.
+        texts_b: `[examples]`, the second text of each pair; None where there are no pairs.
+        labels: int32 class ids `[examples]`, float32 numbers `[examples]`, bool `[examples, classes]` of several
+            labels an example, or int32 class ids `[words]` of each example; None where labels are hidden.
+        ids: int64 `[examples]`, the number of each in its file; without `idx`, in the data set.
+        label_names: by class id; none of numbers.
+        features: which features these are: `texts` and `label`.
+        identity: what was read, as `prepared.identity` says it.
+    """
+
+    kind: str
+    texts_a: list[str] | list[list[str]]
+    texts_b: list[str] | None
+    labels: np.ndarray | list[np.ndarray] | None
+    ids: np.ndarray
+    label_names: tuple[str, ...]
+    features: dict[str, tuple[str, ...] | str]
+    identity: dict = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.texts_a)
+
+
+def read(name: str, data_dir: str, split: str, *, text: str = "", text_pair: str = "", label: str = "") -> Examples:
+    """Reads a split of a prepared data set whole.
+
+    The kind of task follows from the label's feature: a class, a number, several classes, or several classes beside a
+    text that is a list of words.
+
+    Args:
+        name: a TFDS name with, where there is one, the config: 'glue/mrpc'.
+        data_dir: the TFDS data directory, local or gs://; empty: TFDS's own default.
+        split: a split, slices included: 'train[:90%]'.
+        text, text_pair, label: the features of these; empty: inferred from their names. With a text given and no
+            pair there is no pair.
+
+    Raises:
+        UserError: the data set cannot be opened (see `prepared.open_split`) or read, features are not there or not
+            clear, or the labels of a part of the split are hidden.
+    """
+    source = prepared.open_split(
+        name, data_dir, split, section="task",
+        hint="`python -m bert_jax prepare glue` for GLUE from its official files, "
+             "`python -m bert_jax prepare task` for your own files")
+    where = f"{source.dataset_info.full_name} in {source.dataset_info.data_dir}"
+    features = source.dataset_info.features
+    texts, label, kind = _choose(features, (text, text_pair), label, where)
+    records = _records(source)
+    numbered = "idx" in features and _is_scalar(features["idx"], np.integer)
+    ids = np.array([record["idx"] if numbered else i for i, record in enumerate(records)], np.int64)
+    order = np.argsort(ids, kind="stable")
+    records, ids = [records[i] for i in order], ids[order]
+    if kind == "tagging":
+        # TFDS's conll2003 begins every split with a record of no words.
+        keep = [i for i, record in enumerate(records) if len(record[texts[0]])]
+        records, ids = [records[i] for i in keep], ids[keep]
+    names = _class_names(features[label])
+    return Examples(
+        kind=kind,
+        texts_a=[_decoded(record[texts[0]]) for record in records],
+        texts_b=[_decoded(record[texts[1]]) for record in records] if len(texts) == 2 else None,
+        labels=_labels([record[label] for record in records], kind, names, f"{where}, split {split}, {label!r}"),
+        ids=ids, label_names=names, features=dict(texts=texts, label=label), identity=prepared.identity(source))
+
+
+def _choose(features, texts: Sequence[str], label: str, where: str) -> tuple[tuple[str, ...], str, str]:
+    """Names of the features of text and label, and the kind of task."""
+    kinds = {name: _kind(features[name]) for name in sorted(features)}  # which TFDS gives in any order
+    labels = [name for name, kind in kinds.items() if kind in ("classification", "regression", "multilabel")]
+    if len(labels) == 1:
+        label = label or labels[0]
+    label = choose_label(labels, label, where, "--config.task.label")
+    kind = kinds[label]
+    if kind == "multilabel" and "words" in kinds.values():
+        kind = "tagging"
+    wanted = "words" if kind == "tagging" else "text"
+    there = [name for name, what in kinds.items() if what == wanted]
+    return choose_texts(there, texts, where, ("--config.task.text", "--config.task.text_pair")), label, kind
+
+
+def _kind(feature) -> str:
+    """What a TFDS feature can be to a task: 'text', 'words', a kind of task, or ''."""
+    from tensorflow_datasets import features
+
+    if isinstance(feature, features.Sequence):
+        return {"text": "words", "classification": "multilabel"}.get(_kind(feature.feature), "")
+    if isinstance(feature, features.Text):
+        return "text"
+    if isinstance(feature, features.ClassLabel):
+        return "classification"
+    return "regression" if _is_scalar(feature, np.floating) else ""
+
+
+def _is_scalar(feature, dtype) -> bool:
+    from tensorflow_datasets import features
+
+    return isinstance(feature, features.Tensor) and feature.shape == () and np.issubdtype(feature.np_dtype, dtype)
+
+
+def _class_names(feature) -> tuple[str, ...]:
+    from tensorflow_datasets import features
+
+    inner = feature.feature if isinstance(feature, features.Sequence) else feature
+    return tuple(inner.names) if isinstance(inner, features.ClassLabel) else ()
+
+
+def _records(source: Sequence) -> list[dict]:
+    return [record for start in range(0, len(source), _AT_ONCE)
+            for record in prepared.examples(source, range(start, min(start + _AT_ONCE, len(source))))]
+
+
+def _decoded(text: bytes | np.ndarray) -> str | list[str]:
+    return text.decode("utf-8") if isinstance(text, bytes) else [word.decode("utf-8") for word in text]
+
+
+def _labels(values: list, kind: str, names: tuple[str, ...], where: str):
+    """The labels as `Examples` has them.
+
+    TFDS hides labels, those of test sets mostly, by -1, also where they are numbers; our builder hides numbers by NaN.
+    """
+    if kind == "regression":
+        labels = np.array(values, np.float32)
+        hidden = np.isnan(labels) | (labels == -1).all()
+    elif kind == "classification":
+        labels = np.array(values, np.int32)
+        hidden = labels == -1
+    else:
+        labels = [np.asarray(value, np.int32) for value in values]
+        hidden = np.array([(ids == -1).any() for ids in labels])
+    if hidden.all():
+        return None
+    if hidden.any():
+        raise UserError(f"{where}: some labels are hidden", found=f"{hidden.sum():,} of {len(values):,} are -1 or NaN",
+                        expected="all of a split, or none", hint="another split, or a slice of it")
+    if kind != "multilabel":
+        return labels
+    several = np.zeros((len(labels), len(names)), bool)
+    for row, ids in zip(several, labels):
+        row[ids] = True
+    return several
