@@ -1,5 +1,6 @@
 import dataclasses
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +10,8 @@ from bert_jax import config as configs
 from bert_jax.checkpoint import layout
 from bert_jax.config import ComputeConfig
 from bert_jax.model.bert import Bert
+from bert_jax.model.bert import initial_params as initial
+from bert_jax.model.layers import Dropout
 from bert_jax.training.state import initial_params
 
 HEADS = ("mlm", "nsp")
@@ -139,6 +142,35 @@ def test_initial_values(recipe):
     layer = params["bert"]["encoder"]["layer_1"]
     assert np.all(layer["attention"]["query"]["bias"] == 0) and np.all(layer["attention_layer_norm"]["scale"] == 1)
     assert not np.array_equal(layer["attention"]["query"]["kernel"], layer["attention"]["key"]["kernel"])
+
+
+def test_initial_values_of_a_whole_normal(recipe):
+    recipe.model.hidden_size, recipe.model.vocab_size, recipe.model.initializer = 128, 5000, "normal"
+    table = np.asarray(initial_params(configs.resolve(recipe))["bert"]["embeddings"]["word_embeddings"]["embedding"])
+    assert table.std() == pytest.approx(0.02, rel=0.01) and np.abs(table).max() > 0.06
+
+
+@pytest.mark.parametrize("heads, last", [
+    ((), []), (("mlm", "nsp"), []), (("span",), []),
+    (("class",), [(0.3, (8, 1, 32))]), (("choice",), [(0.3, (8, 1, 32))]), (("tag",), [(0.3, (8, 16, 32))]),
+])
+def test_where_dropout_is(recipe, make_batch, heads, last):
+    """After the embeddings, on attention probabilities, on what each sub-layer gives; before some heads."""
+    recipe.model.update(dict(hidden_dropout=0.1, attention_dropout=0.2, classifier_dropout=0.3, num_labels=3))
+    config = configs.resolve(recipe)
+    found = []
+
+    def note(call, arguments, options, context):
+        if isinstance(context.module, Dropout):
+            found.append((context.module.rate, arguments[0].shape))
+        return call(*arguments, **options)
+
+    params = initial(config.model, heads, jax.random.key(0))
+    with nn.intercept_methods(note):
+        Bert(config.model, config.compute, heads).apply(
+            {"params": params}, make_batch(config), deterministic=False, rngs={"dropout": jax.random.key(0)})
+    hidden, attention = (0.1, (8, 16, 32)), (0.2, (8, 2, 16, 16))
+    assert found == [hidden, *[attention, hidden, hidden] * 2, *last]
 
 
 def test_dropout_is_the_rows_own(config, params, make_batch):

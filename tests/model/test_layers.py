@@ -4,7 +4,27 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bert_jax.model.layers import Dropout, keep_mask
+from bert_jax.config import ComputeConfig, ModelConfig
+from bert_jax.model.layers import ACTIVATIONS, Dropout, keep_mask, layer_norm
+
+
+def test_forms_of_gelu():
+    x = np.linspace(-6, 6, 1001)
+    by_erf = x * stats.norm.cdf(x)
+    by_tanh = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    np.testing.assert_allclose(ACTIVATIONS["gelu_erf"](x), by_erf, atol=1e-6)
+    np.testing.assert_allclose(ACTIVATIONS["gelu_tanh"](x), by_tanh, atol=1e-6)
+    assert np.abs(by_erf - by_tanh).max() == pytest.approx(4.7e-4, rel=0.01)
+
+
+def test_layer_norm_by_its_formula():
+    """The variance is biased, and epsilon stands under the root."""
+    x = np.random.default_rng(0).normal(3, 0.1, (5, 16)).astype(np.float32)
+    module = layer_norm(ModelConfig(layer_norm_epsilon=0.01), ComputeConfig())
+    found = module.apply({"params": {"scale": np.arange(16.0), "bias": np.full(16, 0.5)}}, x)
+    normal = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 0.01)
+    np.testing.assert_allclose(found, normal * np.arange(16) + 0.5, rtol=1e-4, atol=1e-4)
+    assert ModelConfig().layer_norm_epsilon == 1e-12
 
 
 @pytest.mark.parametrize("generator", ["threefry2x32", "rbg"])
