@@ -14,12 +14,12 @@ differ when a run is resumed; any other difference is refused, since the run wou
 """
 
 import dataclasses
-import re
 import typing
 from dataclasses import dataclass, field, fields
 
 import ml_collections
 
+from bert_jax.config_checks import at, check
 from bert_jax.errors import UserError, nearest
 
 
@@ -66,6 +66,24 @@ class TokenizerConfig:
 class StoreConfig:
     dir: str = key("", "directory of the token store; empty: WORKDIR/store", free=True)
     workers: int = key(0, "processes that tokenise; 0: one a core", free=True)
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    name: str = key("", "TFDS name of a labelled data set: 'glue/mrpc', or one made by `prepare`; empty: there is no "
+                    "task, the run learns from the corpus")
+    data_dir: str = key("", "TFDS data directory that holds it; empty: TFDS's own default", free=True)
+    train_split: str = key("train", "TFDS split to learn from, slices included")
+    validation_splits: tuple = key((), "splits to score on, the first of which counts; empty: those of GLUE's task, "
+                                   "'validation' of others")
+    text: str = key("", "the feature that holds the text, or the first of a pair; empty: inferred")
+    text_pair: str = key("", "the feature that holds the second text of a pair; empty: inferred")
+    label: str = key("", "the feature that holds the label; empty: inferred")
+    metrics: tuple = key((), "metrics, the mean of which counts; empty: GLUE's own, or what suits the kind of label")
+    length: int = key(128, "most tokens of an example, special tokens included; longer texts lose their end")
+    row_counts: int = key(2, "numbers of rows in which batches may come: each is compiled, and more of them are padded "
+                          "less", free=True)
+    cache_dir: str = key("", "directory of the tokenised task; empty: WORKDIR/task", free=True)
 
 
 @dataclass(frozen=True)
@@ -122,6 +140,7 @@ class OptimizerConfig:
     decay_exclude: tuple = key((r"/bias$", r"layer_norm/scale$"), "regular expressions of parameters that do not decay")
     clip_norm: float = key(1.0, "largest norm of the gradient, over all parameters; 0: no clipping")
     warmup_steps: int = key(10_000, "steps of linear warm-up")
+    warmup_share: float = key(0.0, "share of the steps that is warm-up instead, rounded down; 0: warmup_steps counts")
     decay: str = key("linear", "how the learning rate falls: to 0 at the last step, or not at all",
                      choices=("linear", "constant"))
     decay_start: str = key("zero", "where the decay line starts: step 0 (Google's code, which drops a little when "
@@ -131,7 +150,8 @@ class OptimizerConfig:
 @dataclass(frozen=True)
 class TrainConfig:
     steps: int = key(1_000_000, "optimiser steps of the whole run; the schedule ends there")
-    batch_size: int = key(256, "rows of a step over all devices")
+    epochs: float = key(0.0, "passes over the training examples instead; 0: steps counts")
+    batch_size: int = key(256, "examples of a step over all devices")
     accumulation: int = key(1, "parts in which a batch is computed, one after the other, to save memory", free=True)
     replicas: int = key(1, "parts of which each has losses and clipping of its own, their gradients then added up, as "
                         "in Google's code on so many TPU cores; 1: the batch as a whole, whatever the mesh")
@@ -141,14 +161,14 @@ class TrainConfig:
 @dataclass(frozen=True)
 class EvaluateConfig:
     seed: int = key(0, "of held-out instances and masks: runs of all seeds score the same examples")
-    every: int = key(10_000, "steps between held-out evaluations; 0: only at the end", free=True)
+    every: int = key(10_000, "steps between held-out evaluations; 0: only at the end; -1: an epoch", free=True)
     batch_size: int = key(0, "rows of an evaluation step; 0: as many as in training", free=True)
     max_examples: int = key(0, "held-out examples that are scored, chosen once; 0: all", free=True)
 
 
 @dataclass(frozen=True)
 class CheckpointConfig:
-    every: int = key(10_000, "steps between checkpoints; one is saved at the end all the same", free=True)
+    every: int = key(10_000, "steps between checkpoints, -1: an epoch; one is saved at the end all the same", free=True)
     keep: int = key(3, "latest checkpoints to keep", free=True)
     keep_every: int = key(0, "keep checkpoints whose step is a multiple of this for good; 0: none", free=True)
 
@@ -210,13 +230,15 @@ class Config:
     """A whole recipe, checked."""
 
     seed: int = key(0, "of every random choice: initialisation, dropout, instances, masks, order")
-    objectives: tuple = key(("mlm", "nsp"), "what is learned; the losses are added")
+    objectives: tuple = key(("mlm", "nsp"), "what is learned of a corpus; the losses are added. Of a task it follows "
+                            "from its labels")
     init_from: str = key("", "start from the parameters of a checkpoint: a run, a Hugging Face directory, or Google's "
                          "bert_model.ckpt; architecture, vocabulary and tokenizer are then its own")
     init_vocabulary: str = key("same", "if tokenizer.vocab_file is not the checkpoint's vocabulary: refuse it, give "
                                "each token that both know its row, or keep the rows in their order",
                                choices=("same", "by_token", "by_id"))
     corpus: CorpusConfig = section(CorpusConfig, "the text, from TFDS")
+    task: TaskConfig = section(TaskConfig, "the labelled data, from TFDS")
     tokenizer: TokenizerConfig = section(TokenizerConfig, "WordPiece and its vocabulary")
     store: StoreConfig = section(StoreConfig, "the tokenised corpus on disk")
     instances: InstancesConfig = section(InstancesConfig, "which sentences make a row")
@@ -253,13 +275,13 @@ def to_dict(config: Config) -> dict:
 def from_dict(values: dict) -> Config:
     """The checked config of nested plain values, such as JSON gives; missing keys take their defaults."""
     config = _build(Config, values, "")
-    _check(config)
+    check(config, key_fields())
     return config
 
 
 def flat(config: Config) -> dict[str, object]:
     """`{'model.num_layers': 12, ...}`, in the order of the declarations."""
-    return {name: _at(config, name) for name in key_fields()}
+    return {name: at(config, name) for name in key_fields()}
 
 
 def key_fields() -> dict[str, dataclasses.Field]:
@@ -276,9 +298,9 @@ def key_fields() -> dict[str, dataclasses.Field]:
 def resume_differences(before: Config, now: Config) -> list[tuple[str, object, object]]:
     """Keys that a resume may not change and that differ, with the value of the run and the value now."""
     return [
-        (name, _at(before, name), _at(now, name))
+        (name, at(before, name), at(now, name))
         for name, f in key_fields().items()
-        if not f.metadata["free"] and _at(before, name) != _at(now, name)
+        if not f.metadata["free"] and at(before, name) != at(now, name)
     ]
 
 
@@ -298,12 +320,6 @@ def with_vocabulary(config: Config, size: int) -> Config:
     return dataclasses.replace(config, model=dataclasses.replace(config.model, vocab_size=size))
 
 
-def _at(config: Config, name: str):
-    for part in name.split("."):
-        config = getattr(config, part)
-    return config
-
-
 def _build(cls, values: dict, prefix: str):
     declared = {f.name: f for f in fields(cls)}
     for name in values:
@@ -319,6 +335,21 @@ def _build(cls, values: dict, prefix: str):
         else:
             built[name] = _typed(f, path, value)
     return cls(**built)
+
+
+def with_steps(config: Config, examples: int) -> Config:
+    """The config with what is said in epochs of `examples` examples, or in shares of the steps, as numbers of steps."""
+    train, optimizer = config.train, config.optimizer
+    epoch = -(-examples // train.batch_size)
+    steps = round(train.epochs * epoch) if train.epochs else train.steps
+    warmup = int(optimizer.warmup_share * steps) if optimizer.warmup_share else optimizer.warmup_steps
+
+    def every(section):
+        return dataclasses.replace(section, every=epoch) if section.every == -1 else section
+
+    return dataclasses.replace(
+        config, train=dataclasses.replace(train, steps=steps), evaluate=every(config.evaluate),
+        checkpoint=every(config.checkpoint), optimizer=dataclasses.replace(optimizer, warmup_steps=warmup))
 
 
 def unknown_key(name: str) -> typing.NoReturn:
@@ -351,59 +382,3 @@ def _typed(f: dataclasses.Field, path: str, value):
 
 def _tuples(value):
     return tuple(_tuples(v) for v in value) if isinstance(value, list | tuple) else value
-
-
-def _check(config: Config) -> None:
-    def require(ok: bool, name: str, expected: str, hint: str | None = None):
-        if not ok:
-            raise UserError(f"config.{name} is out of range", found=repr(_at(config, name)), expected=expected,
-                            hint=hint)
-
-    model, instances, masking, optimizer, train = (
-        config.model, config.instances, config.masking, config.optimizer, config.train)
-    for name, f in key_fields().items():
-        value = _at(config, name)
-        if f.type is float:
-            require(value >= 0, name, "a number that is not negative")
-        if f.type is int and name not in ("seed", "evaluate.seed", "mesh.data"):
-            require(value >= 0, name, "a number that is not negative")
-    for name in ("model.hidden_size", "model.num_layers", "model.num_heads", "model.intermediate_size",
-                 "model.max_position_embeddings", "model.type_vocab_size", "train.steps", "train.batch_size",
-                 "train.accumulation", "train.replicas", "log.every", "checkpoint.keep", "masking.max_predictions",
-                 "compute.vocab_multiple", "compute.prefetch", "compute.data_threads", "tokenizer.vocab_size",
-                 "tokenizer.vocab_characters", "tokenizer.max_chars_per_word", "mesh.slice", "mesh.fsdp",
-                 "mesh.tensor"):
-        require(_at(config, name) >= 1, name, "at least 1")
-    for name in ("model.hidden_dropout", "model.attention_dropout", "model.classifier_dropout"):
-        require(_at(config, name) < 1, name, "a rate from 0 to below 1")
-    for name in ("instances.short_rate", "instances.random_next_rate", "masking.mask_share", "masking.random_share"):
-        require(_at(config, name) <= 1, name, "a share from 0 to 1")
-    require(0 < masking.rate < 1, "masking.rate", "a share between 0 and 1")
-    require(masking.mask_share + masking.random_share <= 1, "masking.random_share",
-            f"at most {1 - masking.mask_share:g}, what masking.mask_share leaves")
-    require(model.hidden_size % model.num_heads == 0, "model.num_heads",
-            f"a divisor of model.hidden_size, {model.hidden_size}")
-    require(5 <= instances.length <= model.max_position_embeddings, "instances.length",
-            f"from 5 to model.max_position_embeddings, {model.max_position_embeddings}")
-    require(train.batch_size % train.replicas == 0, "train.replicas",
-            f"a divisor of train.batch_size, {train.batch_size}")
-    require(train.batch_size // train.replicas % train.accumulation == 0, "train.accumulation",
-            f"a divisor of train.batch_size / train.replicas, {train.batch_size // train.replicas}")
-    require(optimizer.warmup_steps <= train.steps, "optimizer.warmup_steps",
-            f"at most train.steps, {train.steps}", hint="a tenth of the steps is usual")
-    require(config.mesh.data >= 1 or config.mesh.data == -1, "mesh.data", "at least 1, or -1 for all that is left")
-    for name in ("optimizer.decay_exclude", "mesh.rules"):
-        for rule in _at(config, name):
-            try:
-                re.compile(rule if name == "optimizer.decay_exclude" else rule[0])
-            except (re.error, TypeError, IndexError) as error:
-                raise UserError(f"config.{name} has an entry that is no regular expression", found=f"{rule!r}: {error}",
-                                expected="expressions such as r'/bias$'") from None
-    known = {f.name for f in fields(MeshConfig)} - {"rules"}
-    for rule in config.mesh.rules:
-        for axis in rule[1]:
-            for one in axis if isinstance(axis, tuple) else (axis,):
-                if one is not None and one not in known:
-                    raise UserError("config.mesh.rules names an axis that the mesh does not have", found=repr(one),
-                                    expected=f"None or one of {', '.join(sorted(known))}")
-    require(len(config.objectives) > 0, "objectives", "at least one objective, such as ('mlm', 'nsp')")

@@ -1,25 +1,34 @@
 """Floating-point operations of the model, counted from its shapes."""
 
+from collections.abc import Mapping
+
 from bert_jax.config import ModelConfig
+from bert_jax.model.heads import POOLED
 
 
-def forward(config: ModelConfig, rows: int, length: int, predictions: int, examples: int) -> int:
-    """Multiplications and additions of matrix products in a forward pass with MLM and NSP heads.
+def forward(config: ModelConfig, heads: tuple[str, ...], batch: Mapping) -> int:
+    """Multiplications and additions of matrix products in a forward pass with these heads.
 
     The vocabulary product counts at the masked positions only, which is where it is needed.
 
     Args:
-        rows, length: of the batch, padding included.
-        predictions, examples: a row.
+        batch: arrays or their shapes, as `bert_jax.data.batches` has them, padding included.
     """
     hidden, inner = config.hidden_size, config.intermediate_size
+    rows, length = batch["input_ids"].shape
+    examples = batch["example_positions"].shape[1]
+    predictions = batch["masked_positions"].shape[1] if "mlm" in heads else 0
     projections = 2 * length * (4 * hidden * hidden + 2 * hidden * inner)
     attention = 2 * 2 * length * length * hidden
-    mlm = 2 * predictions * (hidden * hidden + hidden * config.vocab_size)
-    nsp = 2 * examples * (hidden * hidden + 2 * hidden)
-    return rows * (config.num_layers * (projections + attention) + mlm + nsp)
+    of_heads = {
+        "mlm": 2 * predictions * (hidden * hidden + hidden * config.vocab_size), "nsp": 2 * examples * 2 * hidden,
+        "class": 2 * examples * hidden * config.num_labels, "choice": 2 * examples * hidden,
+        "tag": 2 * length * hidden * config.num_labels, "span": 2 * length * 2 * hidden,
+    }
+    pooler = 2 * examples * hidden * hidden if set(heads) & set(POOLED) else 0
+    return rows * (config.num_layers * (projections + attention) + pooler + sum(of_heads[name] for name in heads))
 
 
-def train_step(config: ModelConfig, rows: int, length: int, predictions: int, examples: int) -> int:
+def train_step(config: ModelConfig, heads: tuple[str, ...], batch: Mapping) -> int:
     """The same of a training step: the backward pass takes two products for each of the forward pass."""
-    return 3 * forward(config, rows, length, predictions, examples)
+    return 3 * forward(config, heads, batch)

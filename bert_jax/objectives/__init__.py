@@ -9,9 +9,10 @@ may be computed in parts, or over a mesh, and gives the loss of the whole batch:
 """
 
 from bert_jax.errors import UserError, nearest
-from bert_jax.objectives import mlm, nsp
+from bert_jax.objectives import classification, mlm, multilabel, nsp, regression, tag
 
-OBJECTIVES = {"mlm": mlm, "nsp": nsp}
+OBJECTIVES = {"mlm": mlm, "nsp": nsp, "class": classification, "regression": regression, "multilabel": multilabel,
+              "tag": tag}
 
 
 def choose(names: tuple[str, ...]) -> dict:

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 
 
 class Terms(NamedTuple):
-    """Weighted sums over a batch, float32 scalars."""
+    """Weighted sums over a batch, float32 scalars; `correct` is None where nothing is right or wrong."""
 
     loss: jax.Array
-    correct: jax.Array
+    correct: jax.Array | None = None
 
 
 def choice(logits: jax.Array, labels: jax.Array, weights: jax.Array) -> Terms:

@@ -58,10 +58,7 @@ def read(name: str, data_dir: str, split: str, *, text: str = "", text_pair: str
         UserError: the data set cannot be opened (see `prepared.open_split`) or read, features are not there or not
             clear, or the labels of a part of the split are hidden.
     """
-    source = prepared.open_split(
-        name, data_dir, split, section="task",
-        hint="`python -m bert_jax prepare glue` for GLUE from its official files, "
-             "`python -m bert_jax prepare task` for your own files")
+    source = opened(name, data_dir, split)
     where = f"{source.dataset_info.full_name} in {source.dataset_info.data_dir}"
     features = source.dataset_info.features
     texts, label, kind = _choose(features, (text, text_pair), label, where)
@@ -81,6 +78,14 @@ def read(name: str, data_dir: str, split: str, *, text: str = "", text_pair: str
         texts_b=[_decoded(record[texts[1]]) for record in records] if len(texts) == 2 else None,
         labels=_labels([record[label] for record in records], kind, names, f"{where}, split {split}, {label!r}"),
         ids=ids, label_names=names, features=dict(texts=texts, label=label), identity=prepared.identity(source))
+
+
+def opened(name: str, data_dir: str, split: str) -> Sequence:
+    """The data source of a split; `bert_jax.data.prepared` says what can be done with it, and what is raised."""
+    return prepared.open_split(
+        name, data_dir, split, section="task",
+        hint="`python -m bert_jax prepare glue` for GLUE from its official files, "
+             "`python -m bert_jax prepare task` for your own files")
 
 
 def _choose(features, texts: Sequence[str], label: str, where: str) -> tuple[tuple[str, ...], str, str]:

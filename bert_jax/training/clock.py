@@ -33,14 +33,9 @@ class Stopwatch:
 
 
 class Window:
-    """The metrics of the steps since the last line of metrics, and the time they took.
+    """The metrics of the steps since the last line of metrics, and the time they took."""
 
-    Args:
-        rows: of a batch, to give rates.
-    """
-
-    def __init__(self, rows: int):
-        self._rows = rows
+    def __init__(self):
         self._reset()
 
     def add(self, metrics: dict) -> None:
@@ -70,11 +65,11 @@ class Window:
         means = {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
         means["learning_rate"] = float(steps[-1]["learning_rate"])  # it is no measurement: the latest is what is asked
         seconds = time.monotonic() - self._began - self._paused
-        tokens = means.pop("tokens")
+        tokens, examples = means.pop("tokens"), means.pop("examples")
         means |= dict(
             seconds=seconds,
             steps_per_second=len(steps) / seconds,
-            sequences_per_second=len(steps) * self._rows / seconds,
+            sequences_per_second=len(steps) * examples / seconds,
             tokens_per_second=len(steps) * tokens / seconds,
             data_wait_share=self._waited / seconds,
         )

@@ -21,7 +21,7 @@ def plot(lines: list[dict], baselines: dict[str, float], path: Path) -> None:
         ("mlm_accuracy", "MLM accuracy", "mlm_most_frequent_accuracy", "most frequent token"),
         ("nsp_accuracy", "NSP accuracy", "nsp_majority_accuracy", "majority class"),
     )
-    panels = [panel for panel in panels if any(panel[0] in line for line in lines)]
+    panels = [panel for panel in panels if any(panel[0] in line for line in lines)] or _of_a_task(lines)
     figure, axes = pyplot.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.6), squeeze=False,
                                    layout="constrained")
     for ax, (name, title, baseline, label) in zip(axes[0], panels):
@@ -37,3 +37,9 @@ def plot(lines: list[dict], baselines: dict[str, float], path: Path) -> None:
         ax.legend()
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def _of_a_task(lines: list[dict]) -> list[tuple[str, str, str, str]]:
+    """Panels of the training loss, and of each metric of each validation split."""
+    scored = dict.fromkeys(name for line in lines if line["kind"] == "held_out" for name in line if "/" in name)
+    return [("loss", "training loss", "", "")] + [(name, name, name, "one guess for all") for name in scored]

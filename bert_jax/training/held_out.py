@@ -4,6 +4,7 @@ import dataclasses
 import math
 import operator
 from collections.abc import Iterator
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -86,3 +87,6 @@ class HeldOut:
             if name == "mlm":
                 metrics["mlm_perplexity"] = math.exp(metrics["mlm_loss"])
         return metrics | dict(examples=self.examples)
+
+    def write(self, directory: Path) -> None:
+        """Writes nothing: there are no predictions of single examples to keep."""

@@ -5,27 +5,21 @@ import json
 from pathlib import Path
 
 import jax
-import numpy as np
 from rich.console import Console
 
-from bert_jax import config as configs
 from bert_jax.checkpoint import initial
 from bert_jax.checkpoint.formats import open_pretrained
 from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.checkpoint.store import Checkpoints
 from bert_jax.config import Config
-from bert_jax.data import preparation
-from bert_jax.data.baselines import trivial_scores
 from bert_jax.data.pipeline import prefetched
-from bert_jax.data.source import PairSource
-from bert_jax.data.store import token_counts
-from bert_jax.objectives import choose
 from bert_jax.parallel import hosts
 from bert_jax.parallel import mesh as meshes
 from bert_jax.training import curves, provenance, run, state, summary
 from bert_jax.training.clock import Stopwatch, Window
-from bert_jax.training.held_out import HeldOut, held_out_source, rows_of
+from bert_jax.training.finetuning import Finetuning
 from bert_jax.training.metrics import MetricsWriter, NoWriter, read
+from bert_jax.training.pretraining import Pretraining
 from bert_jax.training.progress import TrainingProgress
 from bert_jax.training.signals import stop_requests
 from bert_jax.training.step import make_train_step
@@ -49,13 +43,10 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
     first_host = jax.process_index() == 0
     console = console if first_host else Console(quiet=True)
 
-    # All that can be known to be wrong is said before a corpus is prepared, or anything is written.
+    # All that can be known to be wrong is said before any data is prepared, or anything is written.
     mesh = meshes.make_mesh(config.mesh)
-    rows = config.train.batch_size
-    choose(config.objectives)
-    meshes.check_rows(mesh, rows, "train.batch_size")
-    meshes.check_rows(mesh, rows_of(config), "evaluate.batch_size")
-    meshes.check_parts(mesh, rows, config.train.replicas * config.train.accumulation)
+    learning = Finetuning if config.task.name else Pretraining
+    learning.check(config, mesh)
     meshes.check_heads(mesh, config.model.num_heads)
     config = initial.adopt(config, run.read_config(workdir))
     run.check_resume(config, workdir)
@@ -65,43 +56,37 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
         checkpoints = during.enter_context(contextlib.closing(
             Checkpoints(workdir / CHECKPOINTS, config.checkpoint.keep, config.checkpoint.keep_every)))
         start = checkpoints.latest_good() or 0
-        if start == config.train.steps and (workdir / run.RESULTS).exists():
+        if (workdir / run.RESULTS).exists() and json.loads((workdir / run.RESULTS).read_text())["step"] == start:
             console.print(f"this run is done: all {start} steps are trained")
             return json.loads((workdir / run.RESULTS).read_text()) if first_host else None
 
         begins_from = open_pretrained(Path(config.init_from)) if config.init_from and not start else None
         with clock("data preparation"):
-            vocabulary, train_store, held_out_store = hosts.first_host_first(
-                lambda: preparation.open_or_make(config, workdir, progress=first_host))
-            stores = dict(train=train_store, held_out=held_out_store)
-            run.check_data(stores, workdir)
+            material = hosts.first_host_first(lambda: learning(config, workdir, progress=first_host))
+            run.check_data(material.sources, workdir)
+        vocabulary = material.vocabulary
         if begins_from:
             initial.check_vocabulary(begins_from, config, vocabulary)
         if first_host:
-            run.begin(config, stores, workdir)
-            provenance.write(workdir, start, stores)
-        config = configs.with_vocabulary(config, len(vocabulary))
+            run.begin(config, material.sources, workdir)
+            provenance.write(workdir, start, material.manifests)
         with clock("planning"):
-            source = PairSource(train_store, vocabulary, config)
-            scored = held_out_source(held_out_store, train_store, vocabulary, config, console)
+            config = material.plan(config, mesh, console)
 
         during.enter_context(jax.set_mesh(mesh))
         state_shapes = state.state_shapes(config, mesh)
         state_sharding = jax.tree.map(lambda x: x.sharding, state_shapes)
         row_sharding, whole = meshes.row_sharding(mesh), meshes.replicated(mesh)
-        batch_shapes = {
-            name: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype, sharding=row_sharding)
-            for name, x in source.batch(np.zeros(1, int)).items()
-        }
         with clock("compilation"):
-            step = jax.jit(
+            jitted = jax.jit(
                 make_train_step(config),
                 in_shardings=(state_sharding, row_sharding),
                 out_shardings=(state_sharding, whole),
                 donate_argnums=0,
-            ).lower(state_shapes, batch_shapes).compile()
-        held_out = HeldOut(scored, config, mesh, state_sharding.params)
-        summary.show(console, config, mesh, state_shapes, step, len(source), held_out.examples, len(train_store.tokens))
+            )
+            steps = {rows: jitted.lower(state_shapes, shapes).compile() for rows, shapes in material.shapes().items()}
+        held_out = material.held_out(state_sharding.params)
+        summary.show(console, config, mesh, state_shapes, steps, material)
 
         with clock("initialisation"):
             if start:
@@ -114,14 +99,12 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
             else:
                 train_state = jax.jit(lambda: state.initial_state(config), out_shardings=state_sharding)()
 
-        host_rows = meshes.host_rows(mesh, rows)
         stop = min(config.train.stop_after or config.train.steps, config.train.steps)
-        batches = prefetched(lambda n: source.batch(n * rows + host_rows), start, stop,
-                             config.compute.data_threads, config.compute.prefetch)
+        batches = prefetched(material.batch, start, stop, config.compute.data_threads, config.compute.prefetch)
         writer = during.enter_context(contextlib.closing(
             MetricsWriter(workdir, start, config.log.tensorboard) if first_host else NoWriter()))
         asked_to_stop = during.enter_context(stop_requests())
-        window, done, asked = Window(rows), start, False
+        window, done, asked = Window(), start, False
 
         def due(every: int) -> bool:
             return every > 0 and done % every == 0
@@ -135,8 +118,8 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
         with TrainingProgress(start, stop, console) as progress:
             while done < stop and not asked:
                 with window.waiting():
-                    batch = next(batches)
-                train_state, metrics = step(train_state, meshes.to_devices(batch, mesh, rows))
+                    rows, batch = next(batches)
+                train_state, metrics = steps[rows](train_state, meshes.to_devices(batch, mesh, rows))
                 done += 1
                 window.add(metrics)
                 progress.step(done)
@@ -166,7 +149,8 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
         if not first_host:
             return None
         with clock("baselines and plot"):
-            baselines = trivial_scores(held_out.batches(), token_counts(train_store))
+            baselines = material.baselines()
+            held_out.write(workdir / run.PREDICTIONS)
             curves.plot(read(workdir / run.METRICS), baselines, workdir / run.CURVES)
         results = scores | dict(baselines=baselines, step=done, seconds=clock.seconds())
         run.write_json(workdir / run.RESULTS, results)

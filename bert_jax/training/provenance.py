@@ -16,11 +16,11 @@ PACKAGES = ("jax", "jaxlib", "libtpu", "flax", "optax", "orbax-checkpoint", "ten
 FLAGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "JAX_PLATFORMS")
 
 
-def write(workdir: Path, step: int, stores: dict) -> None:
+def write(workdir: Path, step: int, manifests: dict[str, dict]) -> None:
     """Writes `WORKDIR/provenance/STEP-TIME.json`, one a start, so that none replaces another."""
     directory = workdir / "provenance"
     directory.mkdir(exist_ok=True)
-    record = collect() | dict(step=step, stores={name: store.manifest for name, store in stores.items()})
+    record = collect() | dict(step=step, data=manifests)
     name = f"{step:09d}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.json"
     (directory / name).write_text(json.dumps(record, indent=1))
 

@@ -22,10 +22,12 @@ def show_scores(console: Console, scores: dict) -> None:
     baselines = scores.get("baselines", {})
     title = f"{scores['examples']:,} examples" + (f", step {scores['step']}" if "step" in scores else "")
     table = Table("held out", "score", "baseline", "of", title=title, title_justify="left")
-    for label, name, baseline, of in _ROWS:
-        if name in scores:
-            table.add_row(label, f"{scores[name]:.4f}", f"{baselines[baseline]:.4f}" if baseline in baselines else "",
-                          of or "")
+    # Scores of a task are called 'SPLIT/METRIC'.
+    rows = [row for row in _ROWS if row[1] in scores] + [
+        (name, name, name, "one guess for all") for name in scores if "/" in name]
+    for label, name, baseline, of in rows:
+        known = baseline in baselines
+        table.add_row(label, f"{scores[name]:.4f}", f"{baselines[baseline]:.4f}" if known else "", of if known else "")
     console.print(table)
 
 
@@ -46,5 +48,8 @@ def show_results(console: Console, results: dict, workdir: Path) -> None:
     console.print("seconds: " + ", ".join(f"{name} {spent:.0f}" for name, spent in seconds.items()), highlight=False,
                   soft_wrap=True)
     for name, what in ((run.RESULTS, "these results"), (run.METRICS, "metrics by step"), (run.CURVES, "curves"),
-                       (CHECKPOINTS, "checkpoints"), (run.CONFIG, "the recipe as it was run")):
+                       (run.PREDICTIONS, "what was predicted of each example"), (CHECKPOINTS, "checkpoints"),
+                       (run.CONFIG, "the recipe as it was run")):
+        if not (workdir / name).exists():
+            continue
         console.print(f"  {workdir / name}: {what}", highlight=False, soft_wrap=True)

@@ -11,10 +11,10 @@ import jax
 
 from bert_jax import config as configs
 from bert_jax.config import Config
-from bert_jax.data.store import TokenStore
 from bert_jax.errors import UserError, refuse_differences
 
-CONFIG, DATA, RESULTS, METRICS, CURVES = "config.json", "data.json", "results.json", "metrics.jsonl", "curves.png"
+CONFIG, DATA, RESULTS, METRICS, CURVES, PREDICTIONS = (
+    "config.json", "data.json", "results.json", "metrics.jsonl", "curves.png", "predictions")
 
 
 def write_json(path: Path, values) -> None:
@@ -51,19 +51,23 @@ def check_resume(config: Config, workdir: Path) -> None:
         )
 
 
-def check_data(stores: dict[str, TokenStore], workdir: Path) -> None:
-    """Raises a UserError if the run in `workdir` was begun with other text under the same name."""
+def check_data(sources: dict[str, dict], workdir: Path) -> None:
+    """Raises a UserError if the run in `workdir` was begun with other data under the same name.
+
+    Args:
+        sources: by split what the data is, as JSON can hold it.
+    """
     path = workdir / DATA
     if path.exists():
         refuse_differences(
-            f"the run in {workdir} was begun with other text", json.loads(path.read_text()), _sources(stores),
-            "name the same --config.corpus.data_dir, or another --workdir to start anew")
+            f"the run in {workdir} was begun with other data", json.loads(path.read_text()), sources,
+            "name the same --config.corpus.data_dir or --config.task.data_dir, or another --workdir to start anew")
 
 
-def begin(config: Config, stores: dict[str, TokenStore], workdir: Path) -> None:
+def begin(config: Config, sources: dict[str, dict], workdir: Path) -> None:
     """Keeps what the run is started with, for the checks of its resumes."""
     write_json(workdir / CONFIG, configs.to_dict(config))
-    write_json(workdir / DATA, _sources(stores))
+    write_json(workdir / DATA, sources)
 
 
 @contextlib.contextmanager
@@ -89,7 +93,3 @@ def locked(workdir: Path) -> Iterator[None]:
             raise UserError(f"another process trains in {workdir}", expected="one at a time",
                             hint="wait for it or stop it (SIGTERM saves), or use another --workdir") from None
         yield
-
-
-def _sources(stores: dict[str, TokenStore]) -> dict:
-    return {name: store.manifest["source"] for name, store in stores.items()}

@@ -20,7 +20,7 @@ def make_train_step(config: Config) -> Callable:
     whole batch. With `config.train.replicas` losses and clipping are those of parts, as Google's code has them on TPUs
     (`optimization.py`; `CrossShardOptimizer` then sums), and metrics are means over the parts. Metrics are float32
     scalars: the loss and each objective's loss and accuracy, global norms of the gradient before clipping and of the
-    update, the learning rate, and the number of tokens that are not padding.
+    update, the learning rate, and the numbers of tokens and of examples that are not padding.
     """
     model, objectives = make_model(config), choose(config.objectives)
     optimizer = make_optimizer(config.optimizer, config.train.steps)
@@ -33,7 +33,8 @@ def make_train_step(config: Config) -> Callable:
         for name, objective in objectives.items():
             terms = objective.terms(outputs[objective.HEAD], batch)
             metrics[f"{name}_loss"] = terms.loss / weights[name]
-            metrics[f"{name}_accuracy"] = terms.correct / weights[name]
+            if terms.correct is not None:
+                metrics[f"{name}_accuracy"] = terms.correct / weights[name]
         metrics["loss"] = sum(metrics[f"{name}_loss"] for name in objectives)
         return metrics["loss"], metrics
 
@@ -62,6 +63,7 @@ def make_train_step(config: Config) -> Callable:
             update_norm=optax.global_norm(updates),
             learning_rate=schedule(state.step),
             tokens=jnp.sum(batch["segment_ids"] > 0).astype(jnp.float32),
+            examples=jnp.sum(batch["example_weights"]),
         )
         return TrainState(state.step + 1, params, opt_state), metrics
 
@@ -86,10 +88,25 @@ def make_evaluation_step(config: Config) -> Callable:
 
     def step(params, batch: dict) -> dict:
         outputs = model.apply({"params": params}, batch)
-        sums = {}
-        for name, objective in objectives.items():
-            terms = objective.terms(outputs[objective.HEAD], batch)
-            sums[name] = dict(loss=terms.loss, correct=terms.correct, weight=objective.weight(batch))
-        return sums
+        return _sums(objectives, outputs, batch)
 
     return step
+
+
+def make_prediction_step(config: Config) -> Callable:
+    """Builds `step(params, batch) -> (sums, logits)`: what the evaluation step gives, and the logits by head."""
+    model, objectives = make_model(config), choose(config.objectives)
+
+    def step(params, batch: dict) -> tuple[dict, dict]:
+        outputs = model.apply({"params": params}, batch)
+        return _sums(objectives, outputs, batch), {name: outputs[name] for name in model.heads}
+
+    return step
+
+
+def _sums(objectives: dict, outputs: dict, batch: dict) -> dict:
+    sums = {}
+    for name, objective in objectives.items():
+        terms = objective.terms(outputs[objective.HEAD], batch)
+        sums[name] = terms._asdict() | dict(weight=objective.weight(batch))
+    return sums

@@ -11,22 +11,25 @@ from rich.table import Table
 from bert_jax.config import Config
 from bert_jax.model import flops
 from bert_jax.parallel.sharding import path_name
-from bert_jax.training.state import TrainState
+from bert_jax.training.state import TrainState, make_model
 
 
-def show(console: Console, config: Config, mesh: Mesh, state_shapes: TrainState, step, examples: int, held_out: int,
-         tokens: int) -> None:
+def show(console: Console, config: Config, mesh: Mesh, state_shapes: TrainState, steps: dict, material) -> None:
     """Prints model, data, batch, mesh, sharding, FLOPs and memory.
 
     Args:
         state_shapes: the state's `jax.ShapeDtypeStruct`s with their shardings.
-        step: the compiled step.
-        examples, held_out: examples of an epoch and of an evaluation.
-        tokens: of the training store.
+        steps: the compiled steps by their number of rows.
+        material: what is learned from, `Pretraining` or `Finetuning`.
     """
-    model, train, length = config.model, config.train, config.instances.length
-    step_flops = flops.train_step(model, train.batch_size, length, config.masking.max_predictions, 1)
-    memory = step.memory_analysis()  # None where the compiler does not tell
+    model, train = config.model, config.train
+    rows = max(steps)
+    shapes = material.shapes()[rows]
+    step_flops = flops.train_step(model, make_model(config).heads, shapes)
+    memory = steps[rows].memory_analysis()  # None where the compiler does not tell
+    facts = material.facts()
+    if train.accumulation > 1:
+        facts["batch"] += f" in {train.accumulation} parts"
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold")
     table.add_column()
@@ -34,10 +37,8 @@ def show(console: Console, config: Config, mesh: Mesh, state_shapes: TrainState,
         "model": f"{model.num_layers} layers, hidden {model.hidden_size}, {model.num_heads} heads, "
                  f"feed-forward {model.intermediate_size}, vocabulary {model.vocab_size:,}",
         "parameters": f"{count(state_shapes.params):,}",
-        "data": f"{tokens:,} tokens, {examples:,} examples an epoch, {held_out:,} held out",
-        "batch": f"{train.batch_size} rows of {length} tokens" + (
-            f" in {train.accumulation} parts" if train.accumulation > 1 else ""),
-        "steps": f"{train.steps:,} ({train.steps * train.batch_size / examples:.2f} epochs)",
+        **facts,
+        "steps": f"{train.steps:,} ({train.steps * train.batch_size / material.examples:.2f} epochs)",
         "FLOPs a step": f"{_scaled(step_flops)}, {_scaled(step_flops * train.steps)} in all (matrix products)",
         "devices": f"{mesh.size} x {mesh.devices.flat[0].device_kind}, {jax.process_count()} host(s)" + (
             f"; {jax.device_count() - mesh.size} not used" if mesh.size < jax.device_count() else ""),

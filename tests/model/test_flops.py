@@ -15,6 +15,6 @@ def test_against_the_compiler(recipe, make_batch):
     forward = jax.jit(lambda p: {k: v for k, v in Bert(config.model, config.compute, ("mlm", "nsp")).apply(
         {"params": p}, batch).items() if k in ("mlm", "nsp")})
     cost = forward.lower(initial_params(config)).compile().cost_analysis()
-    counted = flops.forward(config.model, rows=8, length=64, predictions=4, examples=1)
+    counted = flops.forward(config.model, ("mlm", "nsp"), batch)
     assert counted < cost["flops"] < 1.1 * counted
-    assert flops.train_step(config.model, 8, 64, 4, 1) == 3 * counted
+    assert flops.train_step(config.model, ("mlm", "nsp"), batch) == 3 * counted

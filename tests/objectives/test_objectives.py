@@ -2,10 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.special import log_softmax
+from scipy.special import log_expit, log_softmax
 
 from bert_jax.errors import UserError
-from bert_jax.objectives import choose, mlm, nsp
+from bert_jax.objectives import choose, mlm, multilabel, nsp, regression, tag
 from bert_jax.objectives.terms import choice
 
 
@@ -47,3 +47,29 @@ def test_weights_say_what_counts(recipe, make_batch):
 def test_unknown_objective_names_the_nearest():
     with pytest.raises(UserError, match="'mlm'"):
         choose(("mml",))
+
+
+def test_regression_is_the_squared_error():
+    batch = dict(labels=jnp.array([[1.0, 2.0, 9.0]]), example_weights=jnp.array([[1.0, 1.0, 0.0]]))
+    terms = regression.terms(jnp.array([[[3.0], [1.5], [0.0]]]), batch)
+    np.testing.assert_allclose(terms.loss, 4 + 0.25)
+    assert terms.correct is None and regression.weight(batch) == 2
+
+
+def test_several_labels_are_decided_each_by_itself():
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(2, 3, 5)) * 20, rng.integers(0, 2, (2, 3, 5)).astype(bool)
+    labels[0, 0] = logits[0, 0] > 0
+    weights = np.array([[1, 1, 0], [1, 0, 1]], np.float32)
+    batch = dict(labels=jnp.asarray(labels), example_weights=jnp.asarray(weights))
+    terms = multilabel.terms(jnp.asarray(logits, jnp.float32), batch)
+    expected = -np.where(labels, log_expit(logits), log_expit(-logits)).mean(-1)
+    np.testing.assert_allclose(terms.loss, (expected * weights).sum(), rtol=1e-5)
+    assert terms.correct == (((logits > 0) == labels).all(-1) * weights).sum() >= 1
+
+
+def test_tags_count_where_words_begin():
+    logits = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
+    batch = dict(labels=np.array([[0, 1, 2, 0], [1, 1, 0, 2]]), label_weights=np.array([[0, 1, 1, 0], [0, 0, 1, 0.0]]))
+    expected = choice(logits, batch["labels"], batch["label_weights"])
+    assert tag.terms(logits, batch) == expected and tag.weight(batch) == 3

@@ -1,0 +1,81 @@
+"""The ranges of a recipe's values, and which of them have to fit each other."""
+
+import dataclasses
+import re
+
+from bert_jax.errors import UserError
+
+
+def at(config, name: str):
+    """The value of a dotted key."""
+    for part in name.split("."):
+        config = getattr(config, part)
+    return config
+
+
+def check(config, declared: dict[str, dataclasses.Field]) -> None:
+    """Raises a UserError that names the first key whose value is out of range or does not fit another's.
+
+    Args:
+        config: a `bert_jax.config.Config`.
+        declared: its keys, dotted, with the fields that declare them.
+    """
+    def require(ok: bool, name: str, expected: str, hint: str | None = None):
+        if not ok:
+            raise UserError(f"config.{name} is out of range", found=repr(at(config, name)), expected=expected,
+                            hint=hint)
+
+    model, instances, masking, optimizer, train = (
+        config.model, config.instances, config.masking, config.optimizer, config.train)
+    for name, f in declared.items():
+        value = at(config, name)
+        if f.type is float:
+            require(value >= 0, name, "a number that is not negative")
+        if f.type is int and name not in ("seed", "evaluate.seed", "evaluate.every", "checkpoint.every", "mesh.data"):
+            require(value >= 0, name, "a number that is not negative")
+    for name in ("model.hidden_size", "model.num_layers", "model.num_heads", "model.intermediate_size",
+                 "model.max_position_embeddings", "model.type_vocab_size", "train.steps", "train.batch_size",
+                 "train.accumulation", "train.replicas", "task.row_counts", "log.every", "checkpoint.keep",
+                 "masking.max_predictions", "compute.vocab_multiple", "compute.prefetch", "compute.data_threads",
+                 "tokenizer.vocab_size", "tokenizer.vocab_characters", "tokenizer.max_chars_per_word", "mesh.slice",
+                 "mesh.fsdp", "mesh.tensor"):
+        require(at(config, name) >= 1, name, "at least 1")
+    for name in ("model.hidden_dropout", "model.attention_dropout", "model.classifier_dropout"):
+        require(at(config, name) < 1, name, "a rate from 0 to below 1")
+    for name in ("optimizer.warmup_share", "instances.short_rate", "instances.random_next_rate", "masking.mask_share",
+                 "masking.random_share"):
+        require(at(config, name) <= 1, name, "a share from 0 to 1")
+    require(0 < masking.rate < 1, "masking.rate", "a share between 0 and 1")
+    require(masking.mask_share + masking.random_share <= 1, "masking.random_share",
+            f"at most {1 - masking.mask_share:g}, what masking.mask_share leaves")
+    require(model.hidden_size % model.num_heads == 0, "model.num_heads",
+            f"a divisor of model.hidden_size, {model.hidden_size}")
+    length, of = (config.task, "task.length") if config.task.name else (instances, "instances.length")
+    require(5 <= length.length <= model.max_position_embeddings, of,
+            f"from 5 to model.max_position_embeddings, {model.max_position_embeddings}")
+    require(not config.task.name or train.replicas == 1, "train.replicas", "1 for a task")
+    require(train.batch_size % train.replicas == 0, "train.replicas",
+            f"a divisor of train.batch_size, {train.batch_size}")
+    require(train.batch_size // train.replicas % train.accumulation == 0, "train.accumulation",
+            f"a divisor of train.batch_size / train.replicas, {train.batch_size // train.replicas}")
+    if not train.epochs and not optimizer.warmup_share:
+        require(optimizer.warmup_steps <= train.steps, "optimizer.warmup_steps",
+                f"at most train.steps, {train.steps}", hint="a tenth of the steps is usual")
+    for name in ("evaluate.every", "checkpoint.every"):
+        require(at(config, name) >= -1, name, "a number of steps, or -1 for an epoch")
+    require(config.mesh.data >= 1 or config.mesh.data == -1, "mesh.data", "at least 1, or -1 for all that is left")
+    for name in ("optimizer.decay_exclude", "mesh.rules"):
+        for rule in at(config, name):
+            try:
+                re.compile(rule if name == "optimizer.decay_exclude" else rule[0])
+            except (re.error, TypeError, IndexError) as error:
+                raise UserError(f"config.{name} has an entry that is no regular expression", found=f"{rule!r}: {error}",
+                                expected="expressions such as r'/bias$'") from None
+    known = {f.name for f in dataclasses.fields(config.mesh)} - {"rules"}
+    for rule in config.mesh.rules:
+        for axis in rule[1]:
+            for one in axis if isinstance(axis, tuple) else (axis,):
+                if one is not None and one not in known:
+                    raise UserError("config.mesh.rules names an axis that the mesh does not have", found=repr(one),
+                                    expected=f"None or one of {', '.join(sorted(known))}")
+    require(len(config.objectives) > 0, "objectives", "at least one objective, such as ('mlm', 'nsp')")

@@ -1,0 +1,172 @@
+"""Learning a task: labelled examples packed into rows, and validation splits to score on."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from rich.console import Console
+
+from bert_jax import config as configs
+from bert_jax.config import Config
+from bert_jax.data import preparation
+from bert_jax.data.batches import Batch
+from bert_jax.errors import UserError, nearest
+from bert_jax.parallel import mesh as meshes
+from bert_jax.tasks import metrics, tokenised
+from bert_jax.tasks.glue import TASKS
+from bert_jax.tasks.source import Packed, shuffled
+from bert_jax.tasks.tokenised import TokenisedTask
+from bert_jax.text.vocabulary import Vocabulary
+from bert_jax.training.predicting import Predictions, Predictor
+
+# By the kind of a task: what is learned, and the metrics of one that names none.
+OBJECTIVES = dict(classification="class", regression="regression", multilabel="multilabel", tagging="tag")
+METRICS = dict(classification=("accuracy", "macro_f1"), regression=("pearson", "spearman"),
+               multilabel=("micro_f1", "macro_f1"), tagging=("accuracy", "macro_f1"))
+
+
+def validation_splits(config: Config) -> tuple[str, ...]:
+    """The splits that a recipe scores on."""
+    glue = TASKS.get(config.task.name.removeprefix("glue/"))
+    return config.task.validation_splits or (glue.validation if glue else ("validation",))
+
+
+def metrics_of(config: Config, kind: str) -> tuple[str, ...]:
+    """The metrics that a recipe scores by."""
+    glue = TASKS.get(config.task.name.removeprefix("glue/"))
+    return config.task.metrics or (glue.metrics if glue else METRICS[kind])
+
+
+class Finetuning:
+    """What a run on a task learns from; `Pretraining` has the same methods.
+
+    Args:
+        config: the recipe.
+        workdir: of the run; gets the vocabulary, and the tokenised task unless `task.cache_dir` does.
+        progress: show it on a terminal.
+
+    Raises:
+        UserError: the data is not there, has no labels, or its splits do not fit each other.
+    """
+
+    def __init__(self, config: Config, workdir: Path, progress: bool):
+        self.vocabulary = preparation.prepare_vocabulary(config, workdir)
+        directory = Path(config.task.cache_dir) if config.task.cache_dir else workdir / "task"
+        splits = (config.task.train_split, *validation_splits(config))
+        self._splits = {split: tokenised.open_or_make(directory, config.task, split, self.vocabulary, config.tokenizer)
+                        for split in splits}
+        self._train = self._splits[config.task.train_split]
+        for split, task in self._splits.items():
+            if task.hidden:
+                raise UserError(f"the split {split!r} of {config.task.name} has no labels", found="hidden ones",
+                                expected="labels to learn from, or to score with",
+                                hint="another --config.task.train_split or --config.task.validation_splits")
+            tokenised.check_same_labels(self._train, task, (config.task.train_split, split))
+        self.manifests = self.sources = {split: task.source for split, task in self._splits.items()}
+
+    @staticmethod
+    def check(config: Config, mesh: Mesh) -> None:
+        """Raises a UserError for what can be known to be wrong before any data is prepared; any mesh will do."""
+        if not (config.init_from or config.tokenizer.vocab_file):
+            raise UserError("a task needs a vocabulary",
+                            found="neither config.init_from nor config.tokenizer.vocab_file",
+                            expected="a checkpoint to start from, or the vocabulary of a model that starts at random",
+                            hint="--config.init_from=PATH")
+        for name in config.task.metrics:
+            if name not in metrics.METRICS:
+                close = nearest(name, metrics.METRICS)
+                raise UserError("config.task.metrics names a metric that is not known", found=repr(name),
+                                expected=f"some of {', '.join(metrics.METRICS)}",
+                                hint=f"did you mean {close!r}?" if close else None)
+
+    def plan(self, config: Config, mesh: Mesh, console: Console) -> Config:
+        """Plans all batches; returns the recipe with all that follows from the data."""
+        task, train = self._train, config.train
+        config = configs.with_steps(configs.with_vocabulary(config, len(self.vocabulary)), len(task))
+        labels = max(len(task.label_names), 1)
+        config = dataclasses.replace(config, objectives=(OBJECTIVES[task.kind],),
+                                     model=dataclasses.replace(config.model, num_labels=labels))
+        multiple = meshes.row_shards(mesh) * train.accumulation
+        chosen = shuffled(len(task), train.batch_size, config.train.steps, config.seed)
+        self._packed = Packed(task, chosen, self.vocabulary, config.task.length, config.task.row_counts, multiple)
+        self._host_rows = {rows: meshes.host_rows(mesh, rows) for rows in self._packed.counts}
+        self.examples = len(task)
+        self._config, self._mesh = config, mesh
+        return config
+
+    def shapes(self) -> dict[int, dict[str, jax.ShapeDtypeStruct]]:
+        """The shapes in which batches come, by their number of rows."""
+        of_first = self._packed.batch(0)[0]
+        return {rows: {name: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype) for name, x in of_first.items()}
+                for rows in self._packed.counts}
+
+    def batch(self, step: int) -> tuple[int, Batch]:
+        """The number of rows of a step's batch, and those of them that this host prepares."""
+        batch, _, _ = self._packed.batch(step)
+        rows = int(self._packed.rows[step])
+        return rows, {name: x[self._host_rows[rows]] for name, x in batch.items()}
+
+    def held_out(self, params_sharding) -> "Validation":
+        """What scores parameters on the validation splits."""
+        scored = {split: self._splits[split] for split in validation_splits(self._config)}
+        return Validation(scored, self.vocabulary, self._config, self._mesh, params_sharding)
+
+    def baselines(self) -> dict[str, float]:
+        """What no learning at all would score: the most frequent class, or the mean, of the training split."""
+        task, found = self._train, {}
+        labels = task.labels[task.labels >= 0] if task.kind == "tagging" else task.labels
+        guess = {"regression": lambda: labels.mean(), "multilabel": lambda: labels.mean(axis=0) > 0.5}.get(
+            task.kind, lambda: np.bincount(labels).argmax())()
+        for split in validation_splits(self._config):
+            truth = self._splits[split].labels
+            truth = truth[truth >= 0] if task.kind == "tagging" else truth
+            scores = metrics.score(metrics_of(self._config, task.kind), truth, np.broadcast_to(guess, truth.shape))
+            found |= {f"{split}/{name}": value for name, value in scores.items()}
+        return found
+
+    def facts(self) -> dict[str, str]:
+        """What the start-up summary says of the data."""
+        task, config = self._train, self._config
+        held_out = ", ".join(f"{len(self._splits[split]):,} of {split}" for split in validation_splits(config))
+        names = ", ".join((*task.label_names[:6], *["..."] * (len(task.label_names) > 6)))
+        labels = f"{len(task.label_names)} classes ({names})" if names else "numbers"
+        cut = f"; {self._packed.truncated:,} are cut to {config.task.length} tokens" if self._packed.truncated else ""
+        return {"task": f"{config.task.name}, {task.kind}: {labels}",
+                "data": f"{len(task):,} examples of {config.task.train_split}{cut}; scored on {held_out}",
+                "batch": f"{config.train.batch_size} examples in {' or '.join(map(str, self._packed.counts))} rows of "
+                         f"{config.task.length} tokens"}
+
+
+class Validation:
+    """The validation splits of a run; compiled once each."""
+
+    def __init__(self, splits: dict[str, TokenisedTask], vocabulary: Vocabulary, config: Config, mesh: Mesh,
+                 params_sharding):
+        self._splits, self._config = splits, config
+        self._predictors = {split: Predictor(task, vocabulary, config, mesh, params_sharding)
+                            for split, task in splits.items()}
+        self.examples = sum(map(len, splits.values()))
+        self.predictions: dict[str, Predictions] = {}
+
+    def score(self, params) -> dict[str, float]:
+        """The metrics of each split, 'SPLIT/METRIC', and its loss; keeps the predictions."""
+        found = {}
+        for split, predict in self._predictors.items():
+            task = self._splits[split]
+            predictions, loss = predict(params)
+            self.predictions[split] = predictions
+            truth = task.labels[task.labels >= 0] if task.kind == "tagging" else task.labels
+            scores = metrics.score(metrics_of(self._config, task.kind), truth, predictions.decided)
+            found |= {f"{split}/loss": loss} | {f"{split}/{name}": value for name, value in scores.items()}
+        return found | dict(examples=self.examples)
+
+    def write(self, directory: Path) -> None:
+        """Writes what the last `score` predicted, a JSON object an example, as `SPLIT.jsonl`."""
+        directory.mkdir(exist_ok=True)
+        for split, predictions in self.predictions.items():
+            task = self._splits[split]
+            lines = (json.dumps(line) + "\n" for line in predictions.lines(task))
+            (directory / f"{split}.jsonl").write_text("".join(lines))

@@ -1,0 +1,81 @@
+"""Learning from a corpus: masked sentence pairs, and held-out text to score on."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from rich.console import Console
+
+from bert_jax import config as configs
+from bert_jax.config import Config
+from bert_jax.data import preparation
+from bert_jax.data.baselines import trivial_scores
+from bert_jax.data.batches import Batch
+from bert_jax.data.source import PairSource
+from bert_jax.data.store import token_counts
+from bert_jax.objectives import choose
+from bert_jax.parallel import mesh as meshes
+from bert_jax.training.held_out import HeldOut, held_out_source, rows_of
+
+
+class Pretraining:
+    """What a run on a corpus learns from; `Finetuning` has the same methods.
+
+    Args:
+        config: the recipe.
+        workdir: of the run; gets vocabulary and token stores if they are not there.
+        progress: show it on a terminal.
+    """
+
+    def __init__(self, config: Config, workdir: Path, progress: bool):
+        self.vocabulary, self._train, held_out = preparation.open_or_make(config, workdir, progress)
+        self._held_out = held_out
+        stores = dict(train=self._train, held_out=held_out)
+        self.manifests = {name: store.manifest for name, store in stores.items()}
+        self.sources = {name: store.manifest["source"] for name, store in stores.items()}
+
+    @staticmethod
+    def check(config: Config, mesh: Mesh) -> None:
+        """Raises a UserError for what can be known to be wrong before any data is prepared."""
+        train = config.train
+        choose(config.objectives)
+        meshes.check_rows(mesh, train.batch_size, "train.batch_size")
+        meshes.check_rows(mesh, rows_of(config), "evaluate.batch_size")
+        meshes.check_parts(mesh, train.batch_size, train.replicas * train.accumulation)
+
+    def plan(self, config: Config, mesh: Mesh, console: Console) -> Config:
+        """Plans the epochs; returns the recipe with all that follows from the data."""
+        config = configs.with_vocabulary(config, len(self.vocabulary))
+        self._source = PairSource(self._train, self.vocabulary, config)
+        self._scored = held_out_source(self._held_out, self._train, self.vocabulary, config, console)
+        self.examples = len(self._source)
+        self._config = configs.with_steps(config, self.examples)
+        self._rows = config.train.batch_size
+        self._host_rows = meshes.host_rows(mesh, self._rows)
+        self._mesh = mesh
+        return self._config
+
+    def shapes(self) -> dict[int, dict[str, jax.ShapeDtypeStruct]]:
+        """The shapes in which batches come, by their number of rows."""
+        return {self._rows: {name: jax.ShapeDtypeStruct((self._rows, *x.shape[1:]), x.dtype)
+                             for name, x in self._source.batch(np.zeros(1, int)).items()}}
+
+    def batch(self, step: int) -> tuple[int, Batch]:
+        """The number of rows of a step's batch, and those of them that this host prepares."""
+        return self._rows, self._source.batch(step * self._rows + self._host_rows)
+
+    def held_out(self, params_sharding) -> HeldOut:
+        """What scores parameters on held-out text."""
+        self._scorer = HeldOut(self._scored, self._config, self._mesh, params_sharding)
+        return self._scorer
+
+    def baselines(self) -> dict[str, float]:
+        """What no learning at all would score."""
+        return trivial_scores(self._scorer.batches(), token_counts(self._train))
+
+    def facts(self) -> dict[str, str]:
+        """What the start-up summary says of the data."""
+        return {"data": f"{len(self._train.tokens):,} tokens, {self.examples:,} examples an epoch, "
+                        f"{self._scorer.examples:,} held out",
+                "batch": f"{self._rows} rows of {self._config.instances.length} tokens"}

@@ -1,0 +1,182 @@
+"""Runs that learn a task, from beginning to end, on small data sets in which there is something to learn."""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from bert_jax import config as configs
+from bert_jax.data.builders import local_task
+from bert_jax.errors import UserError
+from bert_jax.tasks import metrics
+from bert_jax.training import run
+from bert_jax.training.loop import train
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "bert"
+LETTERS = "abcdefghij"
+
+
+def rows(kind: str, count: int, seed: int) -> list[dict]:
+    """What is to be learned: whether there is a 'q', how many, which of 'q', 'x', 'z' there are, which word is one."""
+    draw = random.Random(seed)
+    made = []
+    for _ in range(count):
+        words = [draw.choice(LETTERS) for _ in range(draw.randint(2, 8))]
+        for letter in draw.sample("qxz", draw.randint(0, 2)):
+            words.insert(draw.randint(0, len(words)), letter)
+        found = [letter for letter in "qxz" if letter in words]
+        made.append({
+            "classification": dict(text=" ".join(words), label="yes" if "q" in words else "no"),
+            "regression": dict(text=" ".join(words), label=float(len(found))),
+            "multilabel": dict(text=" ".join(words), label=found),
+            "tagging": dict(tokens=words, tags=["rare" if word in "qxz" else "common" for word in words]),
+        }[kind])
+    return made
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    root = tmp_path_factory.mktemp("tasks")
+    for kind in ("classification", "regression", "multilabel", "tagging"):
+        files = {}
+        for number, (split, count) in enumerate((("train", 200), ("validation", 60))):
+            files[split] = root / f"{kind}-{split}.jsonl"
+            files[split].write_text("".join(json.dumps(row) + "\n" for row in rows(kind, count, number)))
+        local_task.prepare(files, local_task.infer(files["train"], kind=kind), kind, str(root / "data"))
+    return root / "data"
+
+
+@pytest.fixture
+def task_recipe(data_dir):
+    recipe = configs.recipe()
+    recipe.task.name, recipe.task.data_dir = "classification", str(data_dir)
+    recipe.task.length = 24
+    recipe.init_from = str(GOLDEN)
+    recipe.train.epochs, recipe.train.batch_size = 12.0, 16
+    recipe.optimizer.learning_rate, recipe.optimizer.warmup_share, recipe.optimizer.name = 5e-3, 0.1, "adamw"
+    recipe.model.update(dict(hidden_dropout=0.0, attention_dropout=0.0, classifier_dropout=0.0))
+    recipe.evaluate.every, recipe.checkpoint.every, recipe.log.every = 78, 0, 13
+    recipe.log.tensorboard = False
+    recipe.mesh.data = 1
+    return recipe
+
+
+@pytest.fixture
+def short_recipe(task_recipe):
+    """Two epochs, with dropout, that learn little."""
+    task_recipe.train.epochs, task_recipe.evaluate.every = 2.0, -1
+    task_recipe.model.update(dict(hidden_dropout=0.1, attention_dropout=0.1, classifier_dropout=0.1))
+    return task_recipe
+
+
+def predictions(workdir):
+    return [json.loads(line) for line in (workdir / run.PREDICTIONS / "validation.jsonl").read_text().splitlines()]
+
+
+def go(recipe, workdir):
+    return train(configs.resolve(recipe), workdir, Console(quiet=True))
+
+
+def lines(workdir, kind):
+    read = [json.loads(line) for line in (workdir / run.METRICS).read_text().splitlines()]
+    return [line for line in read if line["kind"] == kind]
+
+
+def test_a_class_is_learned_and_everything_written(task_recipe, tmp_path):
+    results = go(task_recipe, tmp_path)
+    assert results["validation/accuracy"] > 0.95 > 0.8 > results["baselines"]["validation/accuracy"]
+    assert results["step"] == 156 and results["examples"] == 60
+    assert [line["step"] for line in lines(tmp_path, "held_out")] == [78, 156]
+    predicted = predictions(tmp_path)
+    expected = rows("classification", 60, 1)
+    assert [line["idx"] for line in predicted] == list(range(60))
+    assert [line["label"] for line in predicted] == [row["label"] for row in expected]
+    assert np.mean([line["prediction"] == line["label"] for line in predicted]) == pytest.approx(
+        results["validation/accuracy"])
+    for line in predicted:
+        assert sum(line["probabilities"]) == pytest.approx(1, abs=1e-5)
+        assert ("no", "yes")[int(np.argmax(line["probabilities"]))] == line["prediction"]
+    assert (tmp_path / run.CURVES).stat().st_size > 10_000
+    assert go(task_recipe, tmp_path) == results  # done: nothing is trained again
+
+
+@pytest.mark.parametrize("kind, metric, least", [
+    pytest.param("regression", "pearson", 0.9, marks=pytest.mark.full), ("tagging", "macro_f1", 0.95),
+    pytest.param("multilabel", "micro_f1", 0.9, marks=pytest.mark.full),
+])
+def test_other_kinds_are_learned(task_recipe, tmp_path, kind, metric, least):
+    task_recipe.task.name = kind
+    results = go(task_recipe, tmp_path)
+    assert results[f"validation/{metric}"] > least > results["baselines"][f"validation/{metric}"] + 0.1
+    predicted = predictions(tmp_path)
+    expected = [row["tags" if kind == "tagging" else "label"] for row in rows(kind, 60, 1)]
+    assert [line["label"] for line in predicted] == expected
+    if kind == "tagging":
+        assert all(len(line["prediction"]) == len(line["label"]) for line in predicted)
+    if kind == "regression":
+        found = [line["prediction"] for line in predicted]
+        assert metrics.score(["pearson"], np.array(expected), np.array(found))["pearson"] == pytest.approx(
+            results["validation/pearson"])
+
+
+def test_stopped_and_resumed_it_is_the_same_run(short_recipe, tmp_path):
+    short_recipe.checkpoint.every = -1
+    whole = go(short_recipe, tmp_path / "whole")
+    short_recipe.train.stop_after = 17
+    assert go(short_recipe, tmp_path / "parts") is None
+    short_recipe.train.stop_after = 0
+    parts = go(short_recipe, tmp_path / "parts")
+    for name in whole:
+        if name != "seconds":
+            assert parts[name] == whole[name], name
+
+
+@pytest.mark.full
+def test_meshes_and_row_counts_change_nothing(short_recipe, tmp_path):
+    """With dropout off: how examples are packed and where rows lie is no part of what is learned."""
+    short_recipe.model.update(dict(hidden_dropout=0.0, attention_dropout=0.0, classifier_dropout=0.0))
+    short_recipe.compute.matmul_precision = "highest"
+    expected = go(short_recipe, tmp_path / "one")
+    short_recipe.mesh.data, short_recipe.mesh.tensor, short_recipe.task.row_counts = 4, 2, 1
+    found = go(short_recipe, tmp_path / "eight")
+    for step, (one, other) in enumerate(zip(*(lines(tmp_path / name, "train") for name in ("one", "eight")))):
+        assert other["loss"] == pytest.approx(one["loss"], rel=1e-4), step
+    assert found["validation/loss"] == pytest.approx(expected["validation/loss"], rel=1e-3)
+
+
+@pytest.mark.full
+def test_seeds_differ(short_recipe, tmp_path):
+    first = go(short_recipe, tmp_path / "0")
+    short_recipe.seed = 1
+    assert go(short_recipe, tmp_path / "1")["validation/loss"] != first["validation/loss"]
+
+
+def test_what_cannot_be_learned_is_refused(task_recipe, tmp_path):
+    task_recipe.init_from = ""
+    with pytest.raises(UserError, match="a task needs a vocabulary"):
+        go(task_recipe, tmp_path)
+    task_recipe.init_from = str(GOLDEN)
+    task_recipe.task.metrics = ("acuracy",)
+    with pytest.raises(UserError, match="did you mean 'accuracy'"):
+        go(task_recipe, tmp_path)
+    task_recipe.task.metrics = ()
+    task_recipe.task.train_split = "trian"
+    with pytest.raises(UserError, match="has no split 'trian'"):
+        go(task_recipe, tmp_path)
+    task_recipe.task.train_split = "train"
+    task_recipe.task.length = 40
+    with pytest.raises(UserError, match="task.length is out of range"):
+        go(task_recipe, tmp_path)
+    assert not (tmp_path / run.CONFIG).exists()
+
+
+@pytest.mark.full
+def test_a_model_at_random_learns_too(task_recipe, tmp_path):
+    task_recipe.init_from = ""
+    task_recipe.tokenizer.vocab_file = str(GOLDEN / "vocab.txt")
+    task_recipe.model.update(dict(hidden_size=32, num_layers=1, num_heads=2, intermediate_size=64,
+                                  max_position_embeddings=24))
+    assert go(task_recipe, tmp_path)["validation/accuracy"] > 0.9
