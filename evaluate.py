@@ -1,19 +1,27 @@
-"""Scores a checkpoint: `python evaluate.py --checkpoint=runs/demo [--config=FILE] [--config.key=value]`."""
+"""Answers how good a checkpoint is: `python evaluate.py --checkpoint=runs/demo [--config=FILE] [--config.key=value]`.
+
+A recipe with tasks (configs/evaluate/) fine-tunes on them by the paper's protocol; another one scores held-out text.
+"""
 
 from pathlib import Path
 
 from bert_jax.cli.arguments import add_host_options, parse, parser_with_config, run
+from bert_jax.errors import UserError
 
 
 def main(argv: list[str]) -> None:
     parser = parser_with_config(
-        "evaluate.py", "Score a pretrained checkpoint on the held-out split of a corpus: MLM and NSP. "
-        "Without --config the recipe is the one that the checkpoint was trained with, on a mesh of all devices.")
+        "evaluate.py", "Answer how good a checkpoint is. With a recipe that names tasks (configs/evaluate/): fine-tune "
+        "on each with every setting and seed, select on the development set, report; a second call goes on where the "
+        "first stopped. Else: score the held-out split of a corpus, MLM and NSP; without --config by the recipe that "
+        "the checkpoint was trained with, on a mesh of all devices.")
     parser.add_argument("--checkpoint", required=True, type=Path,
                         help="a workdir, WORKDIR/checkpoints or WORKDIR/checkpoints/STEP; with --config and --workdir "
                         "also a converted one, a Hugging Face directory or Google's bert_model.ckpt")
-    parser.add_argument("--workdir", type=Path,
-                        help="gets evaluation.json and the held-out token store; by default the checkpoint's own")
+    parser.add_argument("--workdir", type=Path, help="gets the scores and all that they need; by default, if no task "
+                        "is fine-tuned, the checkpoint's own")
+    parser.add_argument("--tasks", default="", help="some tasks instead of the recipe's, with commas: mrpc,rte")
+    parser.add_argument("--dry_run", action="store_true", help="show which runs there would be; train nothing")
     add_host_options(parser)
 
     # After the options are known to be right: these imports take seconds.
@@ -27,19 +35,49 @@ def main(argv: list[str]) -> None:
     import jax
     from rich.console import Console
 
-    from bert_jax.checkpoint import runs
-    from bert_jax.errors import UserError
-    from bert_jax.evaluation.pretraining import evaluate
     from bert_jax.parallel import hosts
+
+    hosts.join(args.distributed, args.coordinator, args.hosts, args.host_index)
+    console = Console(quiet=jax.process_index() > 0)
+    tasks = tuple(filter(None, args.tasks.split(","))) or config.protocol.tasks
+    (_fine_tune if tasks else _score)(args, config, tasks, console)
+
+
+def _fine_tune(args, config, tasks: tuple[str, ...], console) -> None:
+    import jax
+
+    from bert_jax.evaluation import protocol, report
+    from bert_jax.training.run import RESULTS
+
+    if not args.workdir:
+        raise UserError("fine-tuning needs a place for its runs", expected="--workdir=DIR")
+    planned = protocol.plan(config, args.checkpoint, args.workdir, tasks)
+    report.show_plan(console, planned, args.workdir)
+    if args.dry_run:
+        return
+    results = protocol.fine_tune(planned, args.workdir, console)
+    if results is None:
+        console.print("stopped; the same command goes on from there")
+        return
+    if jax.process_index() == 0:
+        report.write_markdown(results, args.checkpoint, args.workdir / "results.md")
+    report.show_results(console, results)
+    for name, what in ((RESULTS, "every run"), ("results.md", "the tables, with published scores")):
+        console.print(f"  {args.workdir / name}: {what}", highlight=False, soft_wrap=True)
+
+
+def _score(args, config, tasks: tuple[str, ...], console) -> None:
+    import jax
+
+    from bert_jax.checkpoint import runs
+    from bert_jax.evaluation.pretraining import evaluate
     from bert_jax.training.report import show_scores
     from bert_jax.training.run import write_json
 
-    hosts.join(args.distributed, args.coordinator, args.hosts, args.host_index)
     if not args.workdir and not runs.is_one(args.checkpoint):
         raise UserError(f"{args.checkpoint} is of no run", expected="a place for the scores", hint="--workdir=DIR")
     workdir = args.workdir or runs.find(args.checkpoint)[0]
     workdir.mkdir(parents=True, exist_ok=True)
-    console = Console(quiet=jax.process_index() > 0)
     scores = evaluate(config, args.checkpoint, workdir, console)
     if jax.process_index() == 0:
         write_json(workdir / "evaluation.json", scores)

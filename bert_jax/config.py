@@ -167,6 +167,20 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class ProtocolConfig:
+    """What evaluate.py fine-tunes: every task with every setting and seed."""
+
+    tasks: tuple = key((), "GLUE's tasks by their short names ('mrpc'), other data sets by their TFDS names; empty: "
+                       "evaluate.py fine-tunes nothing and scores held-out text", free=True)
+    learning_rates: tuple = key((5e-5, 4e-5, 3e-5, 2e-5), "peak learning rates to try", free=True)
+    batch_sizes: tuple = key((32,), "batch sizes to try", free=True)
+    epochs: tuple = key((3.0,), "numbers of epochs to try", free=True)
+    seeds: int = key(1, "runs of each setting, with the seeds 0, 1, ...", free=True)
+    keep: str = key("best", "of which runs the checkpoints stay: of each task's best one, or of all",
+                    choices=("best", "all"), free=True)
+
+
+@dataclass(frozen=True)
 class CheckpointConfig:
     every: int = key(10_000, "steps between checkpoints, -1: an epoch; one is saved at the end all the same", free=True)
     keep: int = key(3, "latest checkpoints to keep", free=True)
@@ -247,6 +261,7 @@ class Config:
     optimizer: OptimizerConfig = section(OptimizerConfig, "the update and its schedule")
     train: TrainConfig = section(TrainConfig, "how long, on how much")
     evaluate: EvaluateConfig = section(EvaluateConfig, "held-out evaluation during training")
+    protocol: ProtocolConfig = section(ProtocolConfig, "what evaluate.py fine-tunes and compares")
     checkpoint: CheckpointConfig = section(CheckpointConfig, "when the state is saved, and what is kept")
     log: LogConfig = section(LogConfig, "metrics")
     compute: ComputeConfig = section(ComputeConfig, "implementation settings, apart from what is learned")

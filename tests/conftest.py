@@ -1,7 +1,9 @@
 """Every test sees eight virtual CPU devices; what needs one takes one."""
 
+import json
 import os
 import tempfile
+from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 # Little is computed here and much compiled: fast compilation counts, and what is compiled twice is taken from a cache.
@@ -129,3 +131,43 @@ def final_state():
                 checkpoints, checkpoints.latest_good(), config, Vocabulary.load(workdir / "vocab.txt"), mesh))
 
     return read
+
+
+@pytest.fixture(scope="session")
+def tasks_dir(tmp_path_factory):
+    """A TFDS data directory with the data sets of `tests.made_tasks`, named by their kinds."""
+    from bert_jax.data.builders import local_task
+    from tests.made_tasks import rows
+
+    root = tmp_path_factory.mktemp("tasks")
+    for kind in ("classification", "regression", "multilabel", "tagging"):
+        files = {}
+        for number, (split, count) in enumerate((("train", 200), ("validation", 60))):
+            files[split] = root / f"{kind}-{split}.jsonl"
+            files[split].write_text("".join(json.dumps(row) + "\n" for row in rows(kind, count, number)))
+        local_task.prepare(files, local_task.infer(files["train"], kind=kind), kind, str(root / "data"))
+    return root / "data"
+
+
+@pytest.fixture
+def task_recipe(tasks_dir):
+    """A recipe that learns 'classification' from a small model at random, well within 156 steps."""
+    recipe = configs.recipe()
+    recipe.task.name, recipe.task.data_dir = "classification", str(tasks_dir)
+    recipe.task.length = 24
+    recipe.init_from = str(Path(__file__).parent / "golden" / "bert")
+    recipe.train.epochs, recipe.train.batch_size = 12.0, 16
+    recipe.optimizer.learning_rate, recipe.optimizer.warmup_share, recipe.optimizer.name = 5e-3, 0.1, "adamw"
+    recipe.model.update(dict(hidden_dropout=0.0, attention_dropout=0.0, classifier_dropout=0.0))
+    recipe.evaluate.every, recipe.checkpoint.every, recipe.log.every = 78, 0, 13
+    recipe.log.tensorboard = False
+    recipe.mesh.data = 1
+    return recipe
+
+
+@pytest.fixture
+def short_recipe(task_recipe):
+    """Two epochs, with dropout, that learn little."""
+    task_recipe.train.epochs, task_recipe.evaluate.every = 2.0, -1
+    task_recipe.model.update(dict(hidden_dropout=0.1, attention_dropout=0.1, classifier_dropout=0.1))
+    return task_recipe

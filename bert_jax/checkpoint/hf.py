@@ -52,6 +52,8 @@ _CLASSES = {
 }
 _POOLING = ("BertModel", "BertForPreTraining", "BertForNextSentencePrediction", "BertForSequenceClassification",
             "BertForMultipleChoice")
+_PROBLEMS = {"single_label_classification": "classification", "regression": "regression",
+             "multi_label_classification": "multilabel"}
 _CLASSIFIERS = {_CLASSES[heads]: heads[0] for heads in (("class",), ("tag",), ("choice",))}
 
 _TIED = {"cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
@@ -88,7 +90,7 @@ def open(path: Path, heads: tuple[str, ...] | None = None, leave_out: str = "") 
     tokenizer, vocabulary, said = read_tokenizer(path)
     return Pretrained(
         "hf", path, model, taken, tokenizer, vocabulary, _labels(config, model, taken), names, read,
-        left_out, notes + said, dict(dtype=dtype_of(tensors), hf_config=config))
+        _kind(config, model, taken), left_out, notes + said, dict(dtype=dtype_of(tensors), hf_config=config))
 
 
 def write(pretrained: Pretrained, directory: Path, dtype: str) -> tuple[str, ...]:
@@ -260,6 +262,13 @@ def _labels(config: dict, model: ModelConfig, heads: tuple[str, ...]) -> tuple[s
     return labels if any(head in LABELLED for head in heads) and None not in labels else ()
 
 
+def _kind(config: dict, model: ModelConfig, heads: tuple[str, ...]) -> str:
+    """The kind of task of a classifier: what `problem_type` says, or what `transformers` would take it for."""
+    if "class" not in heads:
+        return "tagging" if "tag" in heads else ""
+    return _PROBLEMS.get(config.get("problem_type"), "regression" if model.num_labels == 1 else "classification")
+
+
 def _config(pretrained: Pretrained, architecture: str, dtype: str) -> dict:
     """`config.json`: what the source's had, if it was one, with what we know set anew."""
     model = pretrained.model
@@ -275,4 +284,7 @@ def _config(pretrained: Pretrained, architecture: str, dtype: str) -> dict:
         labels = pretrained.labels or [f"LABEL_{i}" for i in range(model.num_labels)]
         config |= dict(id2label={str(i): label for i, label in enumerate(labels)},
                        label2id={label: i for i, label in enumerate(labels)})
+    problems = {kind: problem for problem, kind in _PROBLEMS.items()}
+    if pretrained.kind in problems:
+        config |= dict(problem_type=problems[pretrained.kind])
     return config

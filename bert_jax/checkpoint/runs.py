@@ -117,7 +117,8 @@ def open(path: Path, heads: tuple[str, ...] | None = None) -> Pretrained:
                         found=f"SHA-256 {vocabulary.digest[:12]}...",
                         expected=f"{said['tokenizer']['vocabulary'][:12]}...", hint="restore the file from a copy")
     return Pretrained("orbax", checkpoints.directory / str(step), model, taken, TokenizerConfig(**settings), vocabulary,
-                      tuple(said.get("labels", ())), names, read, left_out, (), said.get("origin", {}))
+                      tuple(said.get("labels", ())), names, read, said.get("kind", ""), left_out, (),
+                      said.get("origin", {}))
 
 
 def write(pretrained: Pretrained, directory: Path) -> tuple[str, ...]:
@@ -129,7 +130,7 @@ def write(pretrained: Pretrained, directory: Path) -> tuple[str, ...]:
     checkpoints = Checkpoints(directory / CHECKPOINTS)
     checkpoints.save(0, pretrained.read(), None, about(
         pretrained.model, pretrained.heads, pretrained.tokenizer, pretrained.vocabulary) | beside(
-            pretrained.model) | dict(labels=list(pretrained.labels), origin=pretrained.origin))
+            pretrained.model) | dict(labels=list(pretrained.labels), kind=pretrained.kind, origin=pretrained.origin))
     checkpoints.close()
     if not pretrained.vocabulary:
         return ("there is no vocabulary: a recipe that starts from it needs --config.init_vocabulary=by_id",)

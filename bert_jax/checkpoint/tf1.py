@@ -72,8 +72,8 @@ def open(path: Path, heads: tuple[str, ...] | None = None, leave_out: str = "") 
         tokenizer = dataclasses.replace(tokenizer, lowercase=infer_lowercase(vocabulary))
         notes = (f"such a checkpoint does not say whether it lower-cases: taken for "
                  f"{'un' * tokenizer.lowercase}cased by its vocabulary",)
-    return Pretrained("tf1", prefix, model, taken, tokenizer, vocabulary, (), names, read, left_out | unasked, notes,
-                      dict(dtype="float32"))
+    return Pretrained("tf1", prefix, model, taken, tokenizer, vocabulary, (), names, read, "", left_out | unasked,
+                      notes, dict(dtype="float32"))
 
 
 def write(pretrained: Pretrained, directory: Path) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from bert_jax.objectives import classification, mlm, multilabel, nsp, regression
 
 OBJECTIVES = {"mlm": mlm, "nsp": nsp, "class": classification, "regression": regression, "multilabel": multilabel,
               "tag": tag}
+# What is learned of a task, by its kind.
+OF_KIND = dict(classification="class", regression="regression", multilabel="multilabel", tagging="tag")
 
 
 def choose(names: tuple[str, ...]) -> dict:

@@ -54,9 +54,3 @@ def shuffled(examples: int, batch_size: int, steps: int, seed: int) -> list[np.n
         chosen += np.split(order, range(batch_size, examples, batch_size))
         epoch += 1
     return chosen[:steps]
-
-
-def in_order(task: TokenisedTask, length: int, batch_size: int) -> list[np.ndarray]:
-    """All examples once in batches for scoring: those of like length together, which packs and pads little."""
-    order = np.argsort(-example_lengths(kept_lengths(task, length)), kind="stable")
-    return np.split(order, range(batch_size, len(order), batch_size))

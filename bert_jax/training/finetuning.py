@@ -14,6 +14,7 @@ from bert_jax.config import Config
 from bert_jax.data import preparation
 from bert_jax.data.batches import Batch
 from bert_jax.errors import UserError, nearest
+from bert_jax.objectives import OF_KIND
 from bert_jax.parallel import mesh as meshes
 from bert_jax.tasks import metrics, tokenised
 from bert_jax.tasks.glue import TASKS
@@ -22,8 +23,7 @@ from bert_jax.tasks.tokenised import TokenisedTask
 from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.training.predicting import Predictions, Predictor
 
-# By the kind of a task: what is learned, and the metrics of one that names none.
-OBJECTIVES = dict(classification="class", regression="regression", multilabel="multilabel", tagging="tag")
+# The metrics of a task that names none, by its kind.
 METRICS = dict(classification=("accuracy", "macro_f1"), regression=("pearson", "spearman"),
                multilabel=("micro_f1", "macro_f1"), tagging=("accuracy", "macro_f1"))
 
@@ -87,7 +87,7 @@ class Finetuning:
         task, train = self._train, config.train
         config = configs.with_steps(configs.with_vocabulary(config, len(self.vocabulary)), len(task))
         labels = max(len(task.label_names), 1)
-        config = dataclasses.replace(config, objectives=(OBJECTIVES[task.kind],),
+        config = dataclasses.replace(config, objectives=(OF_KIND[task.kind],),
                                      model=dataclasses.replace(config.model, num_labels=labels))
         multiple = meshes.row_shards(mesh) * train.accumulation
         chosen = shuffled(len(task), train.batch_size, config.train.steps, config.seed)
@@ -113,6 +113,10 @@ class Finetuning:
         """What scores parameters on the validation splits."""
         scored = {split: self._splits[split] for split in validation_splits(self._config)}
         return Validation(scored, self.vocabulary, self._config, self._mesh, params_sharding)
+
+    def said(self) -> dict:
+        """What a checkpoint says of the task, for those who predict with it."""
+        return dict(labels=list(self._train.label_names), kind=self._train.kind, length=self._config.task.length)
 
     def baselines(self) -> dict[str, float]:
         """What no learning at all would score: the most frequent class, or the mean, of the training split."""
@@ -141,22 +145,20 @@ class Finetuning:
 
 
 class Validation:
-    """The validation splits of a run; compiled once each."""
+    """The validation splits of a run."""
 
     def __init__(self, splits: dict[str, TokenisedTask], vocabulary: Vocabulary, config: Config, mesh: Mesh,
                  params_sharding):
         self._splits, self._config = splits, config
-        self._predictors = {split: Predictor(task, vocabulary, config, mesh, params_sharding)
-                            for split, task in splits.items()}
+        self._predict = Predictor(config, vocabulary, mesh, params_sharding)
         self.examples = sum(map(len, splits.values()))
         self.predictions: dict[str, Predictions] = {}
 
     def score(self, params) -> dict[str, float]:
         """The metrics of each split, 'SPLIT/METRIC', and its loss; keeps the predictions."""
         found = {}
-        for split, predict in self._predictors.items():
-            task = self._splits[split]
-            predictions, loss = predict(params)
+        for split, task in self._splits.items():
+            predictions, loss = self._predict(params, task)
             self.predictions[split] = predictions
             truth = task.labels[task.labels >= 0] if task.kind == "tagging" else task.labels
             scores = metrics.score(metrics_of(self._config, task.kind), truth, predictions.decided)

@@ -136,7 +136,7 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
                         progress.held_out(done, score())
                 if last or due(config.checkpoint.every):
                     with window.paused(), clock("checkpoints"):
-                        state.save(checkpoints, train_state, done, config, vocabulary)
+                        state.save(checkpoints, train_state, done, config, vocabulary, material.said())
 
         if done < config.train.steps:
             with clock("checkpoints"):

@@ -11,7 +11,7 @@ from scipy.special import expit, softmax
 from bert_jax.config import Config
 from bert_jax.data.pipeline import prefetched
 from bert_jax.parallel import mesh as meshes
-from bert_jax.tasks.source import Packed, in_order
+from bert_jax.tasks.source import Packed, shuffled
 from bert_jax.tasks.tokenised import TokenisedTask
 from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.training.step import make_prediction_step
@@ -66,48 +66,47 @@ class Predictions:
 
 
 class Predictor:
-    """Scores of a model on tokenised examples; compiled for one shape of batches.
+    """Scores of a model on tokenised examples, by a step that is compiled for each shape in which batches come.
 
     Args:
-        task: the examples.
-        vocabulary: gives the special tokens.
         config: the recipe, with objectives and labels as the model has them.
+        vocabulary: gives the special tokens.
         mesh: where the parameters lie.
         params_sharding: how.
     """
 
-    def __init__(self, task: TokenisedTask, vocabulary: Vocabulary, config: Config, mesh: Mesh, params_sharding):
-        self._task, self._config, self._mesh = task, config, mesh
-        length = config.task.length
-        batch_size = config.evaluate.batch_size or config.train.batch_size
-        self._chosen = in_order(task, length, batch_size)
-        self._packed = Packed(task, self._chosen, vocabulary, length, 1, meshes.row_shards(mesh))
+    def __init__(self, config: Config, vocabulary: Vocabulary, mesh: Mesh, params_sharding):
+        self._config, self._vocabulary, self._mesh = config, vocabulary, mesh
         self._step = jax.jit(
             make_prediction_step(config), in_shardings=(params_sharding, meshes.row_sharding(mesh)),
             out_shardings=meshes.replicated(mesh))
 
-    def __call__(self, params) -> tuple[Predictions, float | None]:
+    def __call__(self, params, task: TokenisedTask) -> tuple[Predictions, float | None]:
         """The predictions, and the mean loss if the examples have labels."""
-        compute, tagging = self._config.compute, self._task.kind == "tagging"
-        rows = self._packed.counts[-1]
+        compute, tagging = self._config.compute, task.kind == "tagging"
+        batch_size = self._config.evaluate.batch_size or self._config.train.batch_size
+        # In any order: batches of all lengths need about as many rows, and so one shape does for all.
+        chosen = shuffled(len(task), batch_size, -(-len(task) // batch_size), seed=0)
+        packed = Packed(task, chosen, self._vocabulary, self._config.task.length, 1, meshes.row_shards(self._mesh))
+        rows = packed.counts[-1]
         host_rows = meshes.host_rows(self._mesh, rows)
-        batches = prefetched(self._packed.batch, 0, len(self._packed), compute.data_threads, compute.prefetch)
-        parts, words, loss, weight = [], np.zeros(len(self._task), np.int64), 0.0, 0.0
-        for chosen, (batch, row_of, place) in zip(self._chosen, batches):
+        batches = prefetched(packed.batch, 0, len(packed), compute.data_threads, compute.prefetch)
+        parts, words, loss, weight = [], np.zeros(len(task), np.int64), 0.0, 0.0
+        for of_batch, (batch, row_of, place) in zip(chosen, batches):
             local = {name: x[host_rows] for name, x in batch.items()}
             sums, logits = jax.device_get(self._step(params, meshes.to_devices(local, self._mesh, rows)))
             (total,), (scores,) = sums.values(), logits.values()
             loss, weight = loss + float(total["loss"]), weight + float(total["weight"])
             if tagging:
-                for example, row, number in zip(chosen, row_of, place):
+                for example, row, number in zip(of_batch, row_of, place):
                     first = (batch["segment_ids"][row] == number + 1) & (batch["label_weights"][row] > 0)
                     words[example] = first.sum()
                     parts.append((example, scores[row, first]))
             else:
-                parts += zip(chosen, scores[row_of, place])
+                parts += zip(of_batch, scores[row_of, place])
         parts.sort(key=lambda part: part[0])
         scores = (np.concatenate if tagging else np.stack)([part for _, part in parts])
-        kind = self._task.kind
+        kind = task.kind
         decided = scores[:, 0] if kind == "regression" else scores > 0 if kind == "multilabel" else scores.argmax(-1)
-        mean = loss / weight if weight and not self._task.hidden else None
-        return Predictions(self._task.ids, scores, decided, words if tagging else None), mean
+        mean = loss / weight if weight and not task.hidden else None
+        return Predictions(task.ids, scores, decided, words if tagging else None), mean

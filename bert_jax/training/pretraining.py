@@ -70,6 +70,10 @@ class Pretraining:
         self._scorer = HeldOut(self._scored, self._config, self._mesh, params_sharding)
         return self._scorer
 
+    def said(self) -> dict:
+        """What a checkpoint says beside its model: nothing."""
+        return {}
+
     def baselines(self) -> dict[str, float]:
         """What no learning at all would score."""
         return trivial_scores(self._scorer.batches(), token_counts(self._train))

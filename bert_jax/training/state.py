@@ -99,11 +99,16 @@ def about(config: Config, vocabulary: Vocabulary) -> dict:
     return runs.about(config.model, make_model(config).heads, config.tokenizer, vocabulary)
 
 
-def save(checkpoints: Checkpoints, state: TrainState, step: int, config: Config, vocabulary: Vocabulary) -> None:
-    """Saves a state of any layout, canonically."""
+def save(checkpoints: Checkpoints, state: TrainState, step: int, config: Config, vocabulary: Vocabulary,
+         said: dict) -> None:
+    """Saves a state of any layout, canonically.
+
+    Args:
+        said: what else the checkpoint says of itself, and need not say when it is restored.
+    """
     if not layout.is_canonical(config.model, config.compute):
         state = _to_canonical(config.model, config.compute)(state)
-    said = about(config, vocabulary) | runs.beside(config.model)
+    said = said | about(config, vocabulary) | runs.beside(config.model)
     checkpoints.save(step, state.params, state.opt_state, said)
 
 

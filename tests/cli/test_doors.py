@@ -82,6 +82,7 @@ def run(*command, **environment):
 @pytest.mark.parametrize("command", [["train.py"], ["evaluate.py"], ["-m", "bert_jax", "prepare"],
                                      ["-m", "bert_jax", "prepare", "text"],
                                      ["-m", "bert_jax", "report"], ["-m", "bert_jax", "convert"],
+                                     ["-m", "bert_jax", "predict"],
                                      ["-m", "bert_jax"]])
 def test_help_is_full(command):
     done = run(*command, "--help")

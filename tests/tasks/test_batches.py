@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bert_jax.config import TokenizerConfig
-from bert_jax.tasks.batches import example_lengths, kept_lengths, packed
+from bert_jax.tasks.batches import kept_lengths, packed
 from bert_jax.tasks.examples import Examples
-from bert_jax.tasks.source import Packed, in_order, shuffled
+from bert_jax.tasks.source import Packed, shuffled
 from bert_jax.tasks.tokenised import tokenise
 from bert_jax.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from bert_jax.text.wordpiece import Encoder
@@ -121,11 +121,3 @@ def test_packed_batches_come_in_few_shapes_and_hold_everything(multiple):
         assert batch["input_ids"].shape == (batches.rows[number], 24) and batches.rows[number] in batches.counts
         assert batch["example_weights"].sum() == len(chosen[number])
         assert batch["labels"][row_of, place].tolist() == tokens.labels[chosen[number]].tolist()
-
-
-def test_scoring_takes_all_once_those_of_like_length_together():
-    tokens = task(sentences([5, 1, 9, 2, 7]))
-    order = np.concatenate(in_order(tokens, 16, 2))
-    assert sorted(order) == list(range(5))
-    lengths = example_lengths(kept_lengths(tokens, 16))[order]
-    assert np.all(np.diff(lengths) <= 0)

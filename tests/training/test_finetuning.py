@@ -1,7 +1,6 @@
 """Runs that learn a task, from beginning to end, on small data sets in which there is something to learn."""
 
 import json
-import random
 from pathlib import Path
 
 import numpy as np
@@ -9,67 +8,13 @@ import pytest
 from rich.console import Console
 
 from bert_jax import config as configs
-from bert_jax.data.builders import local_task
 from bert_jax.errors import UserError
 from bert_jax.tasks import metrics
 from bert_jax.training import run
 from bert_jax.training.loop import train
+from tests.made_tasks import rows
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "bert"
-LETTERS = "abcdefghij"
-
-
-def rows(kind: str, count: int, seed: int) -> list[dict]:
-    """What is to be learned: whether there is a 'q', how many, which of 'q', 'x', 'z' there are, which word is one."""
-    draw = random.Random(seed)
-    made = []
-    for _ in range(count):
-        words = [draw.choice(LETTERS) for _ in range(draw.randint(2, 8))]
-        for letter in draw.sample("qxz", draw.randint(0, 2)):
-            words.insert(draw.randint(0, len(words)), letter)
-        found = [letter for letter in "qxz" if letter in words]
-        made.append({
-            "classification": dict(text=" ".join(words), label="yes" if "q" in words else "no"),
-            "regression": dict(text=" ".join(words), label=float(len(found))),
-            "multilabel": dict(text=" ".join(words), label=found),
-            "tagging": dict(tokens=words, tags=["rare" if word in "qxz" else "common" for word in words]),
-        }[kind])
-    return made
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    root = tmp_path_factory.mktemp("tasks")
-    for kind in ("classification", "regression", "multilabel", "tagging"):
-        files = {}
-        for number, (split, count) in enumerate((("train", 200), ("validation", 60))):
-            files[split] = root / f"{kind}-{split}.jsonl"
-            files[split].write_text("".join(json.dumps(row) + "\n" for row in rows(kind, count, number)))
-        local_task.prepare(files, local_task.infer(files["train"], kind=kind), kind, str(root / "data"))
-    return root / "data"
-
-
-@pytest.fixture
-def task_recipe(data_dir):
-    recipe = configs.recipe()
-    recipe.task.name, recipe.task.data_dir = "classification", str(data_dir)
-    recipe.task.length = 24
-    recipe.init_from = str(GOLDEN)
-    recipe.train.epochs, recipe.train.batch_size = 12.0, 16
-    recipe.optimizer.learning_rate, recipe.optimizer.warmup_share, recipe.optimizer.name = 5e-3, 0.1, "adamw"
-    recipe.model.update(dict(hidden_dropout=0.0, attention_dropout=0.0, classifier_dropout=0.0))
-    recipe.evaluate.every, recipe.checkpoint.every, recipe.log.every = 78, 0, 13
-    recipe.log.tensorboard = False
-    recipe.mesh.data = 1
-    return recipe
-
-
-@pytest.fixture
-def short_recipe(task_recipe):
-    """Two epochs, with dropout, that learn little."""
-    task_recipe.train.epochs, task_recipe.evaluate.every = 2.0, -1
-    task_recipe.model.update(dict(hidden_dropout=0.1, attention_dropout=0.1, classifier_dropout=0.1))
-    return task_recipe
 
 
 def predictions(workdir):

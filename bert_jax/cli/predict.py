@@ -1,0 +1,79 @@
+"""`python -m bert_jax predict`: answers of a fine-tuned model on new text."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from bert_jax.errors import UserError
+
+DESCRIPTION = """Answer on new text with a fine-tuned checkpoint: a run of ours, or a Hugging Face directory.
+
+The text is given by --text (and --text_pair), or comes from a file: .tsv, .csv and .jsonl have columns, of which that
+of the text is inferred or named; any other file has a text a line. Each answer is a JSON object, printed or written to
+--output.
+"""
+
+
+def main(argv: list[str]) -> None:
+    """Prints or writes a JSON object for each text.
+
+    Raises:
+        UserError: the checkpoint has not learned a task, or the file or its columns are not there.
+        SystemExit: of argparse.
+    """
+    parser = argparse.ArgumentParser("python -m bert_jax predict", description=DESCRIPTION, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", required=True, type=Path,
+                        help="a workdir of a run, or a Hugging Face directory")
+    parser.add_argument("--text", nargs="+", default=[], help="texts to answer on")
+    parser.add_argument("--text_pair", nargs="+", default=[], help="the second text of each, for tasks of pairs")
+    parser.add_argument("--input", type=Path, help="a file of texts instead")
+    parser.add_argument("--column", default="", help="of the file: the column of the text; by default it is inferred")
+    parser.add_argument("--column_pair", default="", help="the column of the second text")
+    parser.add_argument("--output", type=Path, help="a file for the answers, a JSON object a line; by default they are "
+                        "printed")
+    parser.add_argument("--length", type=int, default=128,
+                        help="most tokens of an example; longer texts lose their end")
+    parser.add_argument("--batch_size", type=int, default=64, help="examples that are computed at once")
+    args = parser.parse_args(argv)
+    if bool(args.text) == bool(args.input):
+        raise UserError("there is no text to answer on" if not args.text else "there are texts and a file",
+                        expected="--text, or --input=FILE")
+    if args.text_pair and len(args.text_pair) != len(args.text):
+        raise UserError("--text_pair does not fit --text", found=f"{len(args.text)} and {len(args.text_pair)} texts",
+                        expected="as many of each")
+
+    # After the options are known to be right: these imports take seconds.
+    from bert_jax.evaluation.finetuned import FineTuned, in_chunks
+
+    model = FineTuned.load(args.checkpoint, args.length, args.batch_size)
+    if args.text:
+        rows = zip(args.text, args.text_pair) if args.text_pair else ((text,) for text in args.text)
+        if model.kind == "tagging":
+            rows = ((text.split(),) for text in args.text)
+    else:
+        rows = _rows(args.input, args.column, args.column_pair, model.kind)
+    answers = (json.dumps(answer, ensure_ascii=False) + "\n" for answer in in_chunks(model, rows))
+    if not args.output:
+        sys.stdout.writelines(answers)
+        return
+    temporary = args.output.with_name(args.output.name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.writelines(answers)
+    temporary.replace(args.output)
+
+
+def _rows(path: Path, column: str, column_pair: str, kind: str):
+    """(text,) or (text, pair) of each row of a file."""
+    from bert_jax.data.builders import tables
+    from bert_jax.data.builders.lines import lines
+    from bert_jax.data.columns import choose_texts
+
+    if path.suffix.removeprefix(".") not in (*tables.FORMATS, "json"):
+        if not path.is_file():
+            raise UserError(f"the file {path} is not there", expected="a file of texts")
+        return ((line.split() if kind == "tagging" else line.rstrip("\r\n"),) for line in lines(path))
+    format = tables.format_of(path)
+    texts = choose_texts(tables.columns(path, format), (column, column_pair), str(path), ("--column", "--column_pair"))
+    return (tuple(row[name] for name in texts) for _, row in tables.read(path, format))

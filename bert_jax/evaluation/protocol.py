@@ -1,0 +1,187 @@
+"""The paper's protocol (Devlin et al., 2018, section 4.1): fine-tune a checkpoint on every task with every setting,
+select the setting on the development set, and report. It trains nothing itself: each run is one of `train`.
+"""
+
+import dataclasses
+import itertools
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+from rich.console import Console
+from scipy import stats
+
+from bert_jax.checkpoint import initial
+from bert_jax.checkpoint.runs import CHECKPOINTS
+from bert_jax.config import Config
+from bert_jax.errors import UserError
+from bert_jax.tasks import examples
+from bert_jax.tasks.glue import TASKS
+from bert_jax.training import run
+from bert_jax.training.finetuning import validation_splits
+from bert_jax.training.loop import train
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the protocol: the task and the setting, its recipe, and its directory within the protocol's."""
+
+    task: str
+    setting: dict[str, float]
+    config: Config
+
+    @property
+    def name(self) -> str:
+        setting = "-".join(f"{name}{value:g}" for name, value in self.setting.items())
+        return f"{self.task.replace('/', '-')}/{setting}-seed{self.config.seed}"
+
+
+def plan(config: Config, checkpoint: Path, workdir: Path, tasks: tuple[str, ...]) -> list[Run]:
+    """All runs, task by task and setting by setting.
+
+    Args:
+        config: the recipe; `protocol` says what is tried.
+        checkpoint: what each run starts from.
+        workdir: gets the tokenised tasks, which runs share.
+        tasks: some of `protocol.tasks`, or others.
+
+    Raises:
+        UserError: a task is not known, AX for one, or its data is not there.
+    """
+    protocol, planned = config.protocol, []
+    for task in tasks:
+        name = _data_set(task)
+        for batch_size, epochs, rate, seed in itertools.product(
+                protocol.batch_sizes, protocol.epochs, protocol.learning_rates, range(protocol.seeds)):
+            planned.append(Run(task, dict(bs=batch_size, ep=epochs, lr=rate), dataclasses.replace(
+                config, seed=seed, init_from=str(checkpoint),
+                task=dataclasses.replace(config.task, name=name, cache_dir=str(workdir / "tokenised")),
+                train=dataclasses.replace(config.train, batch_size=int(batch_size), epochs=float(epochs)),
+                optimizer=dataclasses.replace(config.optimizer, learning_rate=float(rate)))))
+        examples.opened(name, config.task.data_dir, config.task.train_split)
+    return planned
+
+
+def _data_set(task: str) -> str:
+    glue = TASKS.get(task.removeprefix("glue/"))
+    if glue and not glue.train:
+        raise UserError(f"the task {task!r} has nothing to train on", expected=f"scored through {glue.scored_by!r}",
+                        hint=f"--tasks={glue.scored_by}")
+    return glue.name if glue else task
+
+
+def fine_tune(planned: list[Run], workdir: Path, console: Console) -> dict[str, dict] | None:
+    """Does all runs that are not done yet, and keeps `results.json` up to date.
+
+    Args:
+        planned: from `plan`, tasks one after the other.
+        workdir: of the protocol; a run's own lies in it.
+        console: for what a person reads.
+
+    Returns:
+        What `results_of` says at the end; None if it was stopped before.
+
+    Raises:
+        UserError: a run that is done was done with another recipe; or as `train`.
+    """
+    results, began = {}, time.monotonic()
+    todo = [one for one in planned if not is_done(one, workdir)]
+    done = 0
+    for task, of_task in itertools.groupby(planned, key=lambda one: one.task):
+        for one in of_task:
+            if one not in todo:
+                continue
+            left = f", about {(time.monotonic() - began) / done * (len(todo) - done) / 60:.0f} min left" if done else ""
+            console.rule(f"run {done + 1} of {len(todo)}: {one.name}{left}", align="left")
+            if train(one.config, workdir / one.name, console) is None and not is_done(one, workdir):
+                return None
+            done += 1
+        if jax.process_index() == 0:
+            results = results_of(planned, workdir)
+            if planned[0].config.protocol.keep == "best":
+                drop_checkpoints(planned, results, task, workdir)
+            run.write_json(workdir / run.RESULTS, results)
+    return results
+
+
+def is_done(one: Run, workdir: Path) -> bool:
+    """Whether a run has its results.
+
+    Raises:
+        UserError: it has, and they are of another recipe.
+    """
+    directory = workdir / one.name
+    if not (directory / run.RESULTS).exists():
+        return False
+    run.check_resume(initial.adopt(one.config, run.read_config(directory)), directory)
+    return True
+
+
+def results_of(planned: list[Run], workdir: Path) -> dict[str, dict]:
+    """What the finished runs say, by task.
+
+    Returns:
+        For each task `metric` (that counts), `runs` (setting, seed, scores, seconds, directory), `settings` (each with
+        `best`, `median`, `mean`, `deviation` and `interval` over its seeds), `selected` (the setting with the best
+        mean) and `best` (the directory of the best run with it).
+    """
+    found = {}
+    for task, of_task in itertools.groupby(planned, key=lambda one: one.task):
+        runs = [(one, json.loads((workdir / one.name / run.RESULTS).read_text())) for one in of_task
+                if (workdir / one.name / run.RESULTS).exists()]
+        if not runs:
+            continue
+        metric = counted(runs[0][0].config, runs[0][1])
+        settings = [summary(setting, [results[metric] for one, results in runs if one.setting == setting])
+                    for setting in _distinct(one.setting for one, _ in runs)]
+        selected = max(settings, key=lambda one: one["mean"])
+        of_selected = [(results[metric], one.name) for one, results in runs if one.setting == selected["setting"]]
+        found[task] = dict(
+            metric=metric, selected=selected["setting"], best=max(of_selected)[1], settings=settings,
+            runs=[dict(directory=one.name, setting=one.setting, seed=one.config.seed, seconds=results["seconds"]["all"],
+                       scores={name: value for name, value in results.items() if "/" in name})
+                  for one, results in runs])
+    return found
+
+
+def counted(config: Config, results: dict) -> str:
+    """The score by which a task's settings are compared: of its first validation split the mean of the metrics, or the
+    only one."""
+    split = validation_splits(config)[0]
+    names = [name for name in results if name.startswith(f"{split}/") and name != f"{split}/loss"]
+    return f"{split}/mean" if f"{split}/mean" in names else names[0]
+
+
+def summary(setting: dict, scores: list[float]) -> dict:
+    """Best, median, mean, deviation (of the sample) and the 95% bootstrap interval of the mean."""
+    scores = np.array(scores)
+    deviation = float(scores.std(ddof=1)) if len(scores) > 1 else None
+    interval = None
+    if len(scores) > 1:
+        if deviation:
+            spread = stats.bootstrap((scores,), np.mean, confidence_level=0.95, method="percentile", rng=0)
+            interval = [float(x) for x in spread.confidence_interval]
+        else:
+            interval = [float(scores[0])] * 2
+    return dict(setting=setting, runs=len(scores), best=float(scores.max()), median=float(np.median(scores)),
+                mean=float(scores.mean()), deviation=deviation, interval=interval)
+
+
+def drop_checkpoints(planned: list[Run], results: dict[str, dict], task: str, workdir: Path) -> None:
+    """Removes the checkpoints of a task's runs but the best one's; their results stay."""
+    for one in planned:
+        if one.task == task and one.name != results[task]["best"]:
+            shutil.rmtree(workdir / one.name / CHECKPOINTS, ignore_errors=True)
+
+
+def _distinct(settings: Iterator[dict]) -> list[dict]:
+    found = []
+    for setting in settings:
+        if setting not in found:
+            found.append(setting)
+    return found

@@ -1,0 +1,94 @@
+"""The protocol schedules runs, selects and reports; what it reports is what the runs said."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import evaluate
+from bert_jax import config as configs
+from bert_jax.checkpoint.runs import CHECKPOINTS
+from bert_jax.errors import UserError
+from bert_jax.evaluation import protocol, report
+from bert_jax.training import run
+
+
+@pytest.fixture
+def planned(short_recipe, tmp_path):
+    """Two settings of two seeds on one small task."""
+    short_recipe.train.epochs = 0.0
+    short_recipe.protocol.update(dict(tasks=("classification",), learning_rates=(5e-3, 1e-5), batch_sizes=(16,),
+                                      epochs=(1.0,), seeds=2))
+    config = configs.resolve(short_recipe)
+    return protocol.plan(config, short_recipe.init_from, tmp_path, config.protocol.tasks)
+
+
+def test_every_setting_and_seed_is_planned_once(planned):
+    assert [one.name for one in planned] == [
+        f"classification/bs16-ep1-lr{rate}-seed{seed}" for rate in ("0.005", "1e-05") for seed in (0, 1)]
+    assert {(one.config.optimizer.learning_rate, one.config.train.batch_size, one.config.train.epochs, one.config.seed)
+            for one in planned} == {(rate, 16, 1.0, seed) for rate in (5e-3, 1e-5) for seed in (0, 1)}
+
+
+def test_runs_are_done_once_selected_and_reported(planned, tmp_path):
+    console = Console(quiet=True)
+    results = protocol.fine_tune(planned, tmp_path, console)["classification"]
+    said = {one.name: json.loads((tmp_path / one.name / run.RESULTS).read_text()) for one in planned}
+    assert results["metric"] == "validation/mean"
+    for setting in results["settings"]:
+        scores = [said[one.name]["validation/mean"] for one in planned if one.setting == setting["setting"]]
+        assert setting["runs"] == 2 and setting["mean"] == pytest.approx(np.mean(scores))
+        assert setting["best"] == max(scores) and setting["deviation"] == pytest.approx(np.std(scores, ddof=1))
+        assert min(scores) <= setting["interval"][0] <= setting["interval"][1] <= max(scores)
+    means = {json.dumps(one["setting"]): one["mean"] for one in results["settings"]}
+    assert results["selected"] == json.loads(max(means, key=means.get))
+    of_selected = {one.name: said[one.name]["validation/mean"] for one in planned if one.setting == results["selected"]}
+    assert of_selected[results["best"]] == max(of_selected.values())
+    assert [one.name for one in planned if (tmp_path / one.name / CHECKPOINTS).exists()] == [results["best"]]
+    report.write_markdown({"classification": results}, "checkpoint", tmp_path / "results.md")
+    written = (tmp_path / "results.md").read_text()
+    assert written.count("| classification |") == 3 and f"{max(means.values()):.4f}" in written
+
+    # A second time nothing is trained, and a run that is not there is done alone.
+    before = {one.name: (tmp_path / one.name / run.RESULTS).stat().st_mtime_ns for one in planned}
+    shutil.rmtree(tmp_path / planned[3].name)
+    assert protocol.fine_tune(planned, tmp_path, console)["classification"]["settings"] == results["settings"]
+    after = {one.name: (tmp_path / one.name / run.RESULTS).stat().st_mtime_ns for one in planned}
+    assert [name for name in before if before[name] != after[name]] == [planned[3].name]
+    changed = dataclasses.replace(planned[0], config=dataclasses.replace(
+        planned[0].config, task=dataclasses.replace(planned[0].config.task, length=20)))
+    with pytest.raises(UserError, match="config.task.length"):
+        protocol.is_done(changed, tmp_path)
+
+
+def test_statistics_of_one_run_and_of_equal_ones():
+    one = protocol.summary({}, [0.5])
+    assert one["best"] == one["median"] == one["mean"] == 0.5 and one["deviation"] is one["interval"] is None
+    assert protocol.summary({}, [0.5, 0.5])["interval"] == [0.5, 0.5]
+    many = protocol.summary({}, np.random.default_rng(0).normal(0.8, 0.1, 50))
+    low, high = many["interval"]
+    assert low < many["mean"] < high and (high - low) == pytest.approx(2 * 1.96 * many["deviation"] / 50**0.5, rel=0.2)
+
+
+def test_tasks_that_are_not_there_are_refused(short_recipe, tmp_path):
+    config = configs.resolve(short_recipe)
+    with pytest.raises(UserError, match="has nothing to train on"):
+        protocol.plan(config, "x", tmp_path, ("ax",))
+    with pytest.raises(UserError, match="'clasification' is not prepared") as error:
+        protocol.plan(config, "x", tmp_path, ("clasification",))
+    assert "classification" in str(error.value)
+
+
+def test_the_door_shows_its_plan(short_recipe, tmp_path, capsys):
+    (tmp_path / "recipe.py").write_text("from bert_jax.config import recipe as get_config\n")
+    arguments = [f"--config={tmp_path / 'recipe.py'}", f"--checkpoint={short_recipe.init_from}",
+                 f"--workdir={tmp_path / 'run'}", f"--config.task.data_dir={short_recipe.task.data_dir}",
+                 "--config.task.length=24", "--tasks=classification,tagging", "--dry_run"]
+    evaluate.main(arguments)
+    printed = capsys.readouterr().out
+    assert "classification" in printed and "tagging" in printed and not (tmp_path / "run").exists()
+    with pytest.raises(UserError, match="needs a place for its runs"):
+        evaluate.main([a for a in arguments if not a.startswith("--workdir")])
