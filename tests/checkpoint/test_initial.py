@@ -181,6 +181,18 @@ def test_a_recipe_that_asks_for_another_is_refused(start, tmp_path, section, key
     assert not (tmp_path / "run").exists()
 
 
+def test_another_vocabulary_is_refused_before_anything_is_made_of_it(start, tmp_path):
+    tokens = Vocabulary.load(GOLDEN / "vocab.txt").tokens
+    Vocabulary((*tokens[:-1], "zebrafish")).save(tmp_path / "other.txt")
+    start.tokenizer.vocab_file = str(tmp_path / "other.txt")
+    start.store.dir = ""
+    with pytest.raises(UserError, match="the vocabulary is not that of") as error:
+        go(start, tmp_path / "run")
+    assert "120 tokens, 119 of them in both" in str(error.value)
+    assert "--config.init_vocabulary=by_token or by_id" in str(error.value)
+    assert not {"vocab.txt", "store"} & {path.name for path in (tmp_path / "run").iterdir()}
+
+
 def test_the_same_vocabulary_with_another_case_is_refused(start, tmp_path):
     start.tokenizer.update(vocab_file=str(GOLDEN / "vocab.txt"), lowercase=False)
     with pytest.raises(UserError, match="config.tokenizer.lowercase is not that of"):
