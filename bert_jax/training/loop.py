@@ -56,8 +56,8 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
     meshes.check_rows(mesh, rows, "train.batch_size")
     meshes.check_rows(mesh, rows_of(config), "evaluate.batch_size")
     meshes.check_parts(mesh, rows, config.train.replicas * config.train.accumulation)
-    meshes.check_heads(mesh, config.model.num_heads)
     config = initial.adopt(config, run.read_config(workdir))
+    meshes.check_heads(mesh, config.model.num_heads)
     run.check_resume(config, workdir)
 
     with contextlib.ExitStack() as during:

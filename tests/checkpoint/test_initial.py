@@ -159,6 +159,14 @@ def test_a_head_that_is_not_there_is_random_and_told_of(start, tmp_path):
     assert began["mlm/transform/kernel"].std() > 0
 
 
+def test_the_heads_that_a_mesh_shares_out_are_the_checkpoints(start, tmp_path):
+    start.mesh.tensor = 8
+    with pytest.raises(UserError, match="num_heads does not divide over the mesh") as error:
+        go(start, tmp_path / "run")
+    assert "4 heads over tensor=8" in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_recipe_keeps_its_own_dropout_and_initialisation(start):
     own = dict(hidden_dropout=0.2, attention_dropout=0.0, classifier_dropout=0.3, initializer="normal",
                initializer_range=0.1)
