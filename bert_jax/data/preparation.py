@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bert_jax.checkpoint.formats import open_pretrained
-from bert_jax.checkpoint.initial import vocabulary_of
+from bert_jax.checkpoint.initial import check_vocabulary, vocabulary_of
 from bert_jax.config import Config, CorpusConfig
 from bert_jax.data.corpora import open_corpus
 from bert_jax.data.store import TokenStore
@@ -36,7 +36,8 @@ def prepare_vocabulary(config: Config, workdir: Path) -> Vocabulary:
     trained on the training split.
 
     Raises:
-        UserError: the recipe names another vocabulary than the one that the run began with.
+        UserError: the recipe names another vocabulary than the one that the run began with, or than that of the
+            checkpoint it starts from without saying how rows are matched.
     """
     kept = workdir / FILE
     if config.tokenizer.vocab_file:
@@ -55,6 +56,9 @@ def prepare_vocabulary(config: Config, workdir: Path) -> Vocabulary:
     else:
         vocabulary = train_vocabulary(_texts(config.corpus, config.tokenizer.vocab_documents), config.tokenizer)
     if not kept.exists():
+        if config.init_from:
+            # Before it is kept and a corpus tokenised with it: a corrected recipe would be refused for what was made.
+            check_vocabulary(open_pretrained(Path(config.init_from)), config, vocabulary)
         vocabulary.save(kept)
     return vocabulary
 

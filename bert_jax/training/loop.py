@@ -47,8 +47,8 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
     mesh = meshes.make_mesh(config.mesh)
     learning = Finetuning if config.task.name else Pretraining
     learning.check(config, mesh)
-    meshes.check_heads(mesh, config.model.num_heads)
     config = initial.adopt(config, run.read_config(workdir))
+    meshes.check_heads(mesh, config.model.num_heads)
     run.check_resume(config, workdir)
 
     with contextlib.ExitStack() as during:

@@ -1,0 +1,192 @@
+"""Fine-tuning on this machine beside Hugging Face's: the same losses, and the time that both take.
+
+    python -m benchmarks.finetuning --model DIR --data_dir DIR [--task mrpc] [--steps 200]         # losses
+    python -m benchmarks.finetuning --model DIR --data_dir DIR [--task mrpc] --epochs 3            # time
+
+`DIR` of --model is a Hugging Face directory with a tokenizer, of --data_dir one made by `prepare glue`. The first form
+trains PyTorch's `BertForSequenceClassification` and ours from the same weights, head included, on the same batches with
+AdamW and no dropout, and prints how far losses and the scores of the development set are apart. The second one trains
+with dropout, end to end: the Trainer with dynamic padding, and the loop of `train.py`, each in a process of its own.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from bert_jax import config as configs
+from bert_jax.tasks import examples
+from bert_jax.tasks.glue import TASKS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.finetuning", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--data_dir", required=True)
+    parser.add_argument("--task", default="mrpc", choices=[name for name, task in TASKS.items() if task.train])
+    parser.add_argument("--steps", type=int, default=200, help="of the comparison of losses")
+    parser.add_argument("--epochs", type=float, default=0.0, help="compare the time of so many epochs instead")
+    parser.add_argument("--side", choices=("ours", "theirs"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.side:
+        print(json.dumps(dict(ours=train_ours, theirs=train_theirs)[args.side](args)))
+    elif args.epochs:
+        compare_time(args)
+    else:
+        compare_losses(args)
+
+
+def recipe(args):
+    made = configs.recipe()
+    made.task.name, made.task.data_dir, made.init_from = TASKS[args.task].name, args.data_dir, str(args.model)
+    made.train.batch_size, made.train.epochs = 32, args.epochs or 3.0
+    made.optimizer.update(dict(name="adamw", learning_rate=5e-5, epsilon=1e-8, weight_decay=0.0, warmup_share=0.1,
+                               decay_start="warmup"))
+    made.evaluate.every, made.checkpoint.every, made.log.every = 0, 0, 50
+    made.log.tensorboard = False
+    return made
+
+
+def compare_losses(args) -> None:
+    """Trains both models on the same batches and prints how far they are apart."""
+    import jax
+    import torch
+    import transformers
+
+    from bert_jax.checkpoint import initial
+    from bert_jax.checkpoint.formats import open_pretrained
+    from bert_jax.parallel import mesh as meshes
+    from bert_jax.tasks.source import shuffled
+    from bert_jax.training import state
+    from bert_jax.training.finetuning import Finetuning
+    from bert_jax.training.step import make_train_step
+
+    task = TASKS[args.task]
+    labels = len(task.labels) or 1
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as directory:
+        workdir = Path(directory)
+        theirs = transformers.AutoModelForSequenceClassification.from_pretrained(
+            args.model, num_labels=labels, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0).train()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(args.model)
+        theirs.save_pretrained(workdir / "start")
+        tokenizer.save_pretrained(workdir / "start")
+        made = recipe(args)
+        made.init_from = str(workdir / "start")
+        made.compute.matmul_precision = "highest"
+        made.model.update(dict(hidden_dropout=0.0, attention_dropout=0.0, classifier_dropout=0.0))
+        mesh = meshes.make_mesh(configs.resolve(made).mesh)
+        pretrained = open_pretrained(workdir / "start")
+        config = initial.adopt(configs.resolve(made))
+        material = Finetuning(config, workdir, progress=False)
+        config = material.plan(config, mesh, Console(quiet=True))
+        chosen = shuffled(material.examples, config.train.batch_size, args.steps, config.seed)
+        text = examples.read(task.name, args.data_dir, "train")
+        held_out = examples.read(task.name, args.data_dir, task.validation[0])
+
+        def inputs(split, rows):
+            pair = [[split.texts_b[i] for i in rows]] if split.texts_b else []
+            return tokenizer([split.texts_a[i] for i in rows], *pair, truncation=True, max_length=config.task.length,
+                             padding=True, return_tensors="pt")
+
+        # Nothing decays, as the Trainer has it unless it is told to.
+        optimizer = torch.optim.AdamW(theirs.parameters(), lr=5e-5, eps=1e-8, weight_decay=0.0)
+        schedule = transformers.get_linear_schedule_with_warmup(
+            optimizer, config.optimizer.warmup_steps, config.train.steps)
+        with jax.set_mesh(mesh):
+            ours, _ = state.state_from(pretrained, config, material.vocabulary, mesh)
+            step = jax.jit(make_train_step(config))
+            differences = []
+            for number, rows in enumerate(chosen):
+                target = torch.tensor(text.labels[rows])
+                loss = theirs(**inputs(text, rows), labels=target if labels > 1 else target.float()).loss
+                optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(theirs.parameters(), 1.0)
+                optimizer.step()
+                schedule.step()
+                ours, metrics = step(ours, material.batch(number)[1])
+                differences.append(abs(loss.item() - float(metrics["loss"])))
+            scorer = material.held_out(jax.tree.map(lambda x: x.sharding, ours.params))
+            scorer.score(ours.params)
+        found = scorer.predictions[task.validation[0]]
+        theirs.eval()
+        with torch.no_grad():
+            logits = torch.cat([theirs(**inputs(held_out, range(i, min(i + 64, len(held_out))))).logits
+                                for i in range(0, len(held_out), 64)]).numpy()
+    same = np.mean(logits.argmax(-1) == found.decided) if labels > 1 else None
+    print(f"{args.task}: {args.steps} steps of 32 examples, dropout 0, float32")
+    print(f"  losses: at most {max(differences):.2e} apart, mean {np.mean(differences):.2e}")
+    print(f"  scores of {len(held_out):,} development examples: at most {np.abs(logits - found.scores).max():.2e} apart"
+          + (f"; predictions equal: {same:.2%}" if same is not None else ""))
+
+
+def compare_time(args) -> None:
+    """Runs both sides, each in a process of its own, and prints seconds and their ratio."""
+    spent = {}
+    for side in ("ours", "theirs"):
+        began = time.monotonic()
+        done = subprocess.run([sys.executable, "-m", "benchmarks.finetuning", f"--model={args.model}",
+                               f"--data_dir={args.data_dir}", f"--task={args.task}", f"--epochs={args.epochs}",
+                               f"--side={side}"], capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(done.stderr)
+        spent[side] = json.loads(done.stdout.splitlines()[-1]) | dict(all=time.monotonic() - began)
+        print(f"{side}: {spent[side]['all']:.0f} s in all, {spent[side]['training']:.0f} s of them training; "
+              f"{spent[side]['metric']}", flush=True)
+    print(f"{args.task}, {args.epochs:g} epochs, batch 32, float32: bert-jax is faster by "
+          f"{spent['theirs']['all'] / spent['ours']['all']:.2f} in all, "
+          f"{spent['theirs']['training'] / spent['ours']['training']:.2f} in training")
+
+
+def train_ours(args) -> dict:
+    from bert_jax.training.loop import train
+
+    with tempfile.TemporaryDirectory() as directory:
+        results = train(configs.resolve(recipe(args)), Path(directory), Console(quiet=True))
+    scores = {name: round(value, 4) for name, value in results.items() if "/" in name}
+    return dict(training=results["seconds"]["training"], metric=str(scores))
+
+
+def train_theirs(args) -> dict:
+    import transformers
+
+    from bert_jax.tasks import metrics
+
+    task = TASKS[args.task]
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+        args.model, num_labels=len(task.labels) or 1)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(args.model)
+
+    def dataset(split):
+        read = examples.read(task.name, args.data_dir, split)
+        made = tokenizer(read.texts_a, *[read.texts_b] if read.texts_b else [], truncation=True, max_length=128)
+        return [dict(labels=label, **{name: values[i] for name, values in made.items()})
+                for i, label in enumerate(read.labels.tolist())]
+
+    with tempfile.TemporaryDirectory() as directory:
+        arguments = transformers.TrainingArguments(
+            directory, per_device_train_batch_size=32, per_device_eval_batch_size=32, num_train_epochs=args.epochs,
+            learning_rate=5e-5, warmup_steps=0.1, lr_scheduler_type="linear", save_strategy="no", report_to="none",
+            logging_steps=50, use_cpu=True, disable_tqdm=True)
+        trainer = transformers.Trainer(model, arguments, train_dataset=dataset("train"), processing_class=tokenizer,
+                                       data_collator=transformers.DataCollatorWithPadding(tokenizer))
+        began = time.monotonic()
+        trainer.train()
+        training = time.monotonic() - began
+        held_out = dataset(task.validation[0])
+        predicted = trainer.predict(held_out).predictions
+    decided = predicted.argmax(-1) if len(task.labels) else predicted[:, 0]
+    scores = metrics.score(task.metrics, np.array([row["labels"] for row in held_out]), decided)
+    return dict(training=training, metric=str({name: round(value, 4) for name, value in scores.items()}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Continued pretraining: a published or own BERT learns on from text of your domain.
+
+    python -m bert_jax prepare text --input notes/ --format=documents --name=notes --data_dir=data
+    python train.py --config=configs/pretrain/continued.py --workdir=DIR --config.init_from=CHECKPOINT \
+        --config.corpus.name=notes --config.corpus.data_dir=data
+
+CHECKPOINT is a Hugging Face directory, Google's bert_model.ckpt or a run; architecture, tokenizer and vocabulary are
+its own (docs/checkpoints.md).
+
+Expected: held-out scores that start near the checkpoint's own on this text, which evaluate.py tells, and rise from
+there; from nothing where it has no MLM head. What tasks gain depends on how far the text is from what it has read.
+Published: Sun et al. (2019, "How to Fine-Tune BERT for Text Classification?") go on with 100,000 steps of 32 rows of
+128 at 5e-5, a tenth of them warm-up: as many rows as here.
+Here: not run to the end; no figure of it is claimed.
+"""
+
+from bert_jax.config import recipe
+
+
+def get_config():
+    config = recipe()
+    # A new optimiser knows nothing of the steps before: warm-up keeps its first ones from undoing what was learned.
+    config.optimizer.learning_rate = 5e-5
+    config.optimizer.warmup_steps = 1_250
+    config.train.steps = 12_500
+    config.train.batch_size = 256
+    config.instances.length = 128
+    config.masking.max_predictions = 20
+
+    config.evaluate.every = 1_250
+    config.evaluate.max_examples = 16_384
+    config.checkpoint.every = 1_250
+    config.compute.dtype = "bfloat16"
+    return config
