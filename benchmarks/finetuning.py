@@ -106,7 +106,7 @@ def compare_losses(args) -> None:
             differences = []
             for number, rows in enumerate(chosen):
                 target = torch.tensor(text.labels[rows])
-                loss = theirs(**inputs(text, rows), labels=target if labels > 1 else target.float()).loss
+                loss = theirs(**inputs(text, rows), labels=target.long() if labels > 1 else target).loss
                 optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(theirs.parameters(), 1.0)

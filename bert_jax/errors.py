@@ -28,8 +28,9 @@ class UserError(Exception):
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like `name`, or None when nothing is like it."""
     known = list(known)
-    # A key is often right but for the section it stands in: compare whole names, then last parts.
-    whole = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    # A key is often right but for the section it stands in: the same last part, else whole names, else last parts.
+    same = [k for k in known if k.rsplit(".", 1)[-1] == name.rsplit(".", 1)[-1]]
+    whole = same[:1] or difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if whole:
         return whole[0]
     last = {k.rsplit(".", 1)[-1]: k for k in known}

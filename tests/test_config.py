@@ -89,3 +89,15 @@ def test_vocabulary_size_is_taken_or_checked():
     assert configs.with_vocabulary(config, 99).model.vocab_size == 99
     with pytest.raises(UserError, match="vocab_size"):
         configs.with_vocabulary(configs.with_vocabulary(config, 99), 100)
+
+
+def test_epochs_and_shares_become_steps():
+    config = configs.recipe()
+    config.train.epochs, config.train.batch_size, config.optimizer.warmup_share = 3.0, 32, 0.1
+    config.evaluate.every = config.checkpoint.every = -1
+    made = configs.with_steps(configs.resolve(config), 3668)
+    assert (made.train.steps, made.optimizer.warmup_steps, made.evaluate.every, made.checkpoint.every) == (
+        345, 34, 115, 115)
+    config.train.epochs, config.optimizer.warmup_share, config.evaluate.every = 0.0, 0.0, 7
+    made = configs.with_steps(configs.resolve(config), 3668)
+    assert (made.train.steps, made.optimizer.warmup_steps, made.evaluate.every) == (1_000_000, 10_000, 7)
