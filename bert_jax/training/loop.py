@@ -56,8 +56,8 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
     meshes.check_rows(mesh, rows, "train.batch_size")
     meshes.check_rows(mesh, rows_of(config), "evaluate.batch_size")
     meshes.check_parts(mesh, rows, config.train.replicas * config.train.accumulation)
-    meshes.check_heads(mesh, config.model.num_heads)
     config = initial.adopt(config, run.read_config(workdir))
+    meshes.check_heads(mesh, config.model.num_heads)
     run.check_resume(config, workdir)
 
     with contextlib.ExitStack() as during:
@@ -72,11 +72,9 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
         begins_from = open_pretrained(Path(config.init_from)) if config.init_from and not start else None
         with clock("data preparation"):
             vocabulary, train_store, held_out_store = hosts.first_host_first(
-                lambda: preparation.open_or_make(config, workdir, progress=first_host))
+                lambda: preparation.open_or_make(config, workdir, begins_from, progress=first_host))
             stores = dict(train=train_store, held_out=held_out_store)
             run.check_data(stores, workdir)
-        if begins_from:
-            initial.check_vocabulary(begins_from, config, vocabulary)
         if first_host:
             run.begin(config, stores, workdir)
             provenance.write(workdir, start, stores)
@@ -110,7 +108,8 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
             elif begins_from:
                 train_state, new = state.state_from(begins_from, config, vocabulary, mesh)
                 console.print(f"starts from {begins_from.path}; " + (
-                    f"not there, and so random: {', '.join(new)}" if new else "all parameters are there"))
+                    f"not there, and so random: {', '.join(new)}" if new else "all parameters are there"),
+                    highlight=False, markup=False)
             else:
                 train_state = jax.jit(lambda: state.initial_state(config), out_shardings=state_sharding)()
 
