@@ -41,7 +41,7 @@ def open_pretrained(path: Path, heads: tuple[str, ...] | None = None, leave_out:
         raise UserError(
             f"{path} is no checkpoint that is known",
             found=", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing" if path.is_dir()
-            else "no such directory",
+            else "a file" if path.exists() else "no such directory",
             expected="; ".join(FORMATS.values()), hint="name the directory that holds these files")
     if vocab_file:
         found = dataclasses.replace(found, vocabulary=Vocabulary.load(vocab_file))
@@ -66,21 +66,24 @@ def convert(pretrained: Pretrained, target: Path, to: str, dtype: str = "") -> t
         What a person should know of the result.
 
     Raises:
-        UserError: the target is there already, or the format has no such heads.
+        UserError: the target is there already or cannot be written, or the format has no such heads.
     """
-    target = target.expanduser()
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+    target = target.expanduser().resolve()
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())) or target == Path.cwd():
         raise UserError(f"{target} is there already", expected="a directory that is not, or is empty",
                         hint="another name, or remove it first")
     partial = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-    partial.mkdir(parents=True)
     try:
+        partial.mkdir(parents=True)
         if to == "hf":
             notes = hf.write(pretrained, partial, dtype or pretrained.origin.get("dtype", "float32"))
         else:
             notes = dict(orbax=runs.write, tf1=tf1.write)[to](pretrained, partial)
         os.replace(partial, target)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise UserError(f"{target} cannot be written", found=str(error),
+                            hint="another place, or make room there") from None
         raise
     return notes

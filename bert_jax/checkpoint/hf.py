@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -19,6 +20,7 @@ from bert_jax.checkpoint.pretrained import (
     flat,
     mapped,
     read_json,
+    sizes,
     without,
     write_json,
 )
@@ -88,6 +90,8 @@ def open(path: Path, heads: tuple[str, ...] | None = None, leave_out: str = "") 
     names = {path: originals[name] for path, name in names.items()}
     left_out |= ignored | {originals[name]: reason for name, reason in unasked.items()}
     tokenizer, vocabulary, said = read_tokenizer(path)
+    if any(tensor.dtype == "float64" for tensor in tensors.values()):
+        said += ("its float64 numbers are rounded to float32, in which parameters are kept",)
     return Pretrained(
         "hf", path, model, taken, tokenizer, vocabulary, _labels(config, model, taken), names, read,
         _kind(config, model, taken), left_out, notes + said, dict(dtype=dtype_of(tensors), hf_config=config))
@@ -125,7 +129,11 @@ def write(pretrained: Pretrained, directory: Path, dtype: str) -> tuple[str, ...
     for path, x in flat(params).items():
         stored, transposed = name_of(path)
         stored = prefix + stored.removeprefix("bert.") if stored.startswith("bert.") else stored
-        tensors[stored] = np.ascontiguousarray((x.T if transposed else x).astype(kind, copy=False))
+        with np.errstate(over="ignore"):
+            tensors[stored] = np.ascontiguousarray((x.T if transposed else x).astype(kind, copy=False))
+        if kind != x.dtype and np.isfinite(x).all() and not np.isfinite(tensors[stored]).all():
+            raise UserError(f"{stored} does not fit {dtype}", found=f"numbers up to {np.abs(x).max():g}",
+                            expected=f"at most {ml_dtypes.finfo(kind).max:g}", hint="--dtype=float32")
     save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
     write_json(directory / CONFIG, _config(pretrained, name, dtype))
     shutil.copymode(directory / CONFIG, directory / "model.safetensors")  # which only its owner could read
@@ -141,16 +149,16 @@ def _inner(path: Path) -> Path:
     modules = path / "modules.json"
     if not modules.is_file():
         return path
-    for module in read_json(modules):
-        if str(module.get("type", "")).rpartition(".")[2] in ("Transformer", "BERT"):
-            return path / module["path"]
+    for module in read_json(modules, list):
+        if isinstance(module, dict) and str(module.get("type")).rpartition(".")[2] in ("Transformer", "BERT"):
+            return path / str(module.get("path", ""))
     return path
 
 
 def _refuse_other_models(config: dict, where: Path) -> None:
     plain = dict(model_type="bert", is_decoder=False, add_cross_attention=False, position_embedding_type="absolute",
                  pruned_heads={})
-    different = {key: config[key] for key, value in plain.items() if config.get(key, value) != value}
+    different = {key: config[key] for key, value in plain.items() if config.get(key) not in (None, value)}
     if different:
         raise UserError(f"{where} is not of a BERT encoder", found=json.dumps(different)[1:-1],
                         expected=json.dumps({key: plain[key] for key in different})[1:-1],
@@ -165,7 +173,11 @@ def _tensors(path: Path) -> dict[str, Tensor]:
                         expected=" or ".join(_FILES), hint="copy the whole directory")
     names = [name]
     if name.endswith(".index.json"):
-        names = sorted(set(read_json(path / name)["weight_map"].values()))
+        shards = read_json(path / name).get("weight_map")
+        if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
+            raise UserError(f"{path / name} does not say where tensors are", found=f"weight_map: {shards!r:.80}",
+                            expected="the name of a file for each tensor", hint="copy the whole directory anew")
+        names = sorted(set(shards.values()))
     tensors = {}
     for name in names:
         read = _safetensors if name.endswith(".safetensors") else torch_files.tensors
@@ -232,7 +244,9 @@ def _heads(tensors: dict[str, Tensor], config: dict) -> tuple[tuple[str, ...], t
     notes = ()
     if "classifier.weight" in tensors:
         # Three classes have tensors of the same names.
-        named = [_CLASSIFIERS[name] for name in config.get("architectures") or () if name in _CLASSIFIERS]
+        listed = config.get("architectures")
+        listed = listed if isinstance(listed, list) else [listed]
+        named = [_CLASSIFIERS[name] for name in map(str, listed) if name in _CLASSIFIERS]
         head = named[0] if named else "class" if "bert.pooler.dense.weight" in tensors else "tag"
         if not named:
             notes = (f"config.json does not say what `classifier` classifies: taken for the head '{head}'",)
@@ -242,12 +256,11 @@ def _heads(tensors: dict[str, Tensor], config: dict) -> tuple[tuple[str, ...], t
 
 def _model(config: dict, where: Path, tensors: dict[str, Tensor], heads: tuple[str, ...]) -> ModelConfig:
     act = config.get("hidden_act", "gelu")
-    if act not in _ACTIVATIONS:
+    if act not in list(_ACTIVATIONS):
         raise UserError(f"{where} has an activation that is not known", found=f"hidden_act = {act!r}",
                         expected=f"one of {', '.join(_ACTIVATIONS)}")
     # A size that is not said is BERT-base's there as here.
-    values = dict(vocab_size=30522) | {
-        ours: config[theirs] for ours, theirs in _SIZES.items() if config.get(theirs) is not None}
+    values = dict(vocab_size=30522) | sizes(config, _SIZES, where)
     values.setdefault("classifier_dropout", values.get("hidden_dropout", 0.1))
     return ModelConfig(
         **values, activation=_ACTIVATIONS[act], initializer="normal",
@@ -256,10 +269,11 @@ def _model(config: dict, where: Path, tensors: dict[str, Tensor], heads: tuple[s
 
 
 def _labels(config: dict, model: ModelConfig, heads: tuple[str, ...]) -> tuple[str, ...]:
-    names = config.get("id2label") or {}
+    names = config.get("id2label")
+    names = names if isinstance(names, dict) else {}
     labels = tuple(names.get(str(i)) for i in range(model.num_labels))
     # Where the task had other labels than the config was made for, it keeps names for two.
-    return labels if any(head in LABELLED for head in heads) and None not in labels else ()
+    return tuple(map(str, labels)) if any(head in LABELLED for head in heads) and None not in labels else ()
 
 
 def _kind(config: dict, model: ModelConfig, heads: tuple[str, ...]) -> str:
@@ -273,9 +287,11 @@ def _config(pretrained: Pretrained, architecture: str, dtype: str) -> dict:
     """`config.json`: what the source's had, if it was one, with what we know set anew."""
     model = pretrained.model
     config = dict(pretrained.origin.get("hf_config", {}))
-    for stale in ("num_labels", "torch_dtype", "_name_or_path", "transformers_version"):
+    # Of another file; or, quantised or with code of its own, of another model than the one that is written.
+    for stale in ("num_labels", "torch_dtype", "_name_or_path", "transformers_version", "quantization_config",
+                  "auto_map"):
         config.pop(stale, None)
-    config |= dict(architectures=[architecture], model_type="bert", dtype=dtype)
+    config |= dict(architectures=[architecture], model_type="bert", dtype=dtype, tie_word_embeddings=True)
     config |= {theirs: getattr(model, ours) for ours, theirs in _SIZES.items()}
     config |= dict(hidden_act=_ACTIVATION_NAMES[model.activation], pad_token_id=0)
     if pretrained.vocabulary:

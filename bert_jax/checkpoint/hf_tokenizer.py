@@ -9,7 +9,7 @@ from bert_jax.config import TokenizerConfig
 from bert_jax.errors import UserError
 from bert_jax.text.vocabulary import CLS, CONTINUATION, FILE, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, Vocabulary
 
-_SETTINGS, _WHOLE = "tokenizer_config.json", "tokenizer.json"
+_SETTINGS, _WHOLE, _ADDED = "tokenizer_config.json", "tokenizer.json", "added_tokens.json"
 _ACCENTS = {None: "with_case", True: "strip", False: "keep"}
 
 
@@ -17,35 +17,54 @@ def read_tokenizer(directory: Path) -> tuple[TokenizerConfig, Vocabulary | None,
     """The settings, the vocabulary if there is one, and what had to be taken for granted.
 
     Raises:
-        UserError: the tokenizer is no WordPiece.
+        UserError: the tokenizer is no WordPiece, or its files do not say what they should.
     """
+    try:
+        return _read(directory)
+    except (AttributeError, KeyError, TypeError) as error:  # whatever a value of another kind led to
+        raise UserError(f"the tokenizer in {directory} is not what it should be",
+                        found=f"{type(error).__name__}: {error}", expected=f"what transformers writes to {_SETTINGS} "
+                        f"and {_WHOLE}", hint=f"copy them anew, or remove them: {FILE} is enough") from None
+
+
+def _read(directory: Path) -> tuple[TokenizerConfig, Vocabulary | None, tuple[str, ...]]:
     whole = read_json(directory / _WHOLE) if (directory / _WHOLE).is_file() else {}
     settings = read_json(directory / _SETTINGS) if (directory / _SETTINGS).is_file() else {}
-    model = whole.get("model", {})
+    model = whole.get("model") or {}
+    added = {token["content"]: token["id"] for token in whole.get("added_tokens") or ()}
     if model.get("type", "WordPiece") != "WordPiece":
         raise UserError(f"{directory / _WHOLE} is no WordPiece tokenizer", found=model["type"], expected="WordPiece",
                         hint="--vocab_file=FILE with the WordPiece vocabulary of the model, if there is one")
     if (directory / FILE).is_file():
         vocabulary = Vocabulary.load(directory / FILE)
+        if (directory / _ADDED).is_file():
+            added |= read_json(directory / _ADDED)
+        new = {token: i for token, i in added.items() if token not in vocabulary.ids}
+        vocabulary = _of_ids(vocabulary.ids | new, directory / FILE) if new else vocabulary
     elif "vocab" in model:
-        vocabulary = _of_ids({token["content"]: token["id"] for token in whole.get("added_tokens", ())}
-                             | model["vocab"], directory / _WHOLE)
+        vocabulary = _of_ids(added | model["vocab"], directory / _WHOLE)
+        new = {token: i for token, i in added.items() if token not in model["vocab"]}
     else:
-        vocabulary = None
+        vocabulary, new = None, {}
     # The older file speaks for all kinds of tokenizers of `transformers`, and where it is silent the newer one may not.
     normalizer = whole.get("normalizer") or {}
     normalizer = normalizer if normalizer.get("type") == "BertNormalizer" else {}
-    lowercase = settings.get("do_lower_case", normalizer.get("lowercase"))
+    lowercase = _first(settings.get("do_lower_case"), normalizer.get("lowercase"))
     notes = ()
+    if new:
+        notes = (f"{len(new)} tokens were added to the vocabulary, {', '.join(list(new)[:3])}: they keep their ids, "
+                 "but in a text they are words like others, not looked for before it is split",)
     if lowercase is None:
         lowercase = infer_lowercase(vocabulary) if vocabulary else True
-        notes = (f"the tokenizer does not say whether it lower-cases: taken for {'un' * lowercase}cased"
-                 + " by its vocabulary" * bool(vocabulary),)
+        notes += (f"the tokenizer does not say whether it lower-cases: taken for {'un' * lowercase}cased"
+                  + " by its vocabulary" * bool(vocabulary),)
+    if not isinstance(lowercase, bool):
+        raise TypeError(f"do_lower_case = {lowercase!r}")
     config = TokenizerConfig(
         lowercase=lowercase, rules="huggingface",
         accents=_ACCENTS[settings.get("strip_accents", normalizer.get("strip_accents"))],
-        split_cjk=settings.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars", True)),
-        max_chars_per_word=model.get("max_input_chars_per_word", 100))
+        split_cjk=_first(settings.get("tokenize_chinese_chars"), normalizer.get("handle_chinese_chars"), True),
+        max_chars_per_word=_first(model.get("max_input_chars_per_word"), 100))
     return config, vocabulary, notes
 
 
@@ -69,6 +88,11 @@ def write_tokenizer(config: TokenizerConfig, vocabulary: Vocabulary, longest: in
     tokenizer.decoder = decoders.WordPiece(prefix=CONTINUATION)
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS])
     tokenizer.save(str(directory / _WHOLE))
+
+
+def _first(*values):
+    """The first that says something."""
+    return next((value for value in values if value is not None), None)
 
 
 def _of_ids(ids: dict[str, int], where: Path) -> Vocabulary:

@@ -19,6 +19,7 @@ from bert_jax.parallel.sharding import path_name
 from bert_jax.text.vocabulary import Vocabulary
 
 NOT_ASKED_FOR = "of a head that was not asked for"
+FLOATS = ("float32", "float16", "bfloat16", "float64")  # dtypes that parameters may have in files
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ def mapped(tensors: dict[str, Tensor], model: ModelConfig, found: tuple[str, ...
             wrong.append(f"{name} {list(stored)} is missing")
         elif tensor.shape != stored:
             wrong.append(f"{name} is {list(tensor.shape)} instead of {list(stored)}")
+        elif tensor.dtype not in FLOATS:
+            wrong.append(f"{name} is of {tensor.dtype} instead of {', '.join(FLOATS)}")
         elif path.partition("/")[0] in ("bert", *heads):
             names[path], loads[path] = name, (tensor.load, transposed)
         else:
@@ -171,11 +174,11 @@ def dtype_of(tensors: dict[str, Tensor]) -> str:
     return kinds.pop() if len(kinds) == 1 else "float32"
 
 
-def read_json(path: Path) -> dict:
-    """What a JSON file beside a checkpoint holds.
+def read_json(path: Path, kind: type = dict):
+    """What a JSON file beside a checkpoint holds: an object, or a list if that is the `kind`.
 
     Raises:
-        UserError: it cannot be read, or holds something other than an object or a list.
+        UserError: it cannot be read, or holds something else.
     """
     try:
         values = json.loads(path.read_text("utf-8"))
@@ -183,8 +186,36 @@ def read_json(path: Path) -> dict:
         raise UserError(f"{path} cannot be read", found=error.strerror, hint="copy the whole directory") from None
     except ValueError as error:
         raise UserError(f"{path} is not JSON", found=str(error), hint="copy it anew") from None
-    if not isinstance(values, dict | list):
-        raise UserError(f"{path} is not what it should be", found=repr(values)[:80], expected="a JSON object")
+    if not isinstance(values, kind):
+        raise UserError(f"{path} is not what it should be", found=repr(values)[:80],
+                        expected="a JSON object" if kind is dict else "a JSON list")
+    return values
+
+
+def sizes(config: dict, keys: dict[str, str], where: Path) -> dict:
+    """The values of a `ModelConfig` that another program's config says; a null says nothing.
+
+    Args:
+        config: what its file holds.
+        keys: what it calls each of our keys.
+        where: the file.
+
+    Raises:
+        UserError: a value is no such number, or the heads do not divide the hidden size.
+    """
+    values = {ours: config[theirs] for ours, theirs in keys.items() if config.get(theirs) is not None}
+    default = ModelConfig()
+    for ours, value in values.items():
+        whole = isinstance(getattr(default, ours), int)
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < whole:
+            raise UserError(f"{keys[ours]} in {where} is not what it should be", found=json.dumps(value),
+                            expected="a whole number from 1 on" if whole else "a number from 0 on")
+        if not whole:
+            values[ours] = float(value)
+    hidden, heads = (values.get(name, getattr(default, name)) for name in ("hidden_size", "num_heads"))
+    if hidden % heads:
+        raise UserError(f"{keys['num_heads']} in {where} does not divide {keys['hidden_size']}",
+                        found=f"{heads} heads, hidden size {hidden}", expected="heads of equal sizes")
     return values
 
 

@@ -19,6 +19,7 @@ from bert_jax.checkpoint.pretrained import (
     infer_lowercase,
     mapped,
     read_json,
+    sizes,
     without,
     write_json,
 )
@@ -153,13 +154,13 @@ def _tensors(prefix: Path) -> dict[str, Tensor]:
 def _model(path: Path, tensors: dict[str, Tensor], heads: tuple[str, ...]) -> ModelConfig:
     config = read_json(path)
     act = config.get("hidden_act", "gelu")
-    if act not in _ACTIVATIONS:
+    if act not in list(_ACTIVATIONS):
         raise UserError(f"{path} has an activation that is not known", found=f"hidden_act = {act!r}",
                         expected=f"one of {', '.join(_ACTIVATIONS)}")
-    missing = [theirs for theirs in _KEYS.values() if theirs not in config and theirs.endswith(("_size", "_layers"))]
+    values = sizes(config, _KEYS, path)
+    missing = [theirs for ours, theirs in _KEYS.items() if ours not in values and theirs.endswith(("_size", "_layers"))]
     if missing:
         raise UserError(f"{path} is incomplete", found=f"no {', '.join(missing)}", expected="Google's keys")
-    values = {ours: config[theirs] for ours, theirs in _KEYS.items() if theirs in config}
     return ModelConfig(
         **values, activation=_ACTIVATIONS[act],
         pooler="bert/pooler/dense/kernel" in tensors or bool({*heads} & {*POOLED}),

@@ -141,7 +141,11 @@ def _open_archive(path: Path) -> tuple[object, Callable[[_Storage], np.ndarray]]
         raise _Refused("numbers in big-endian order")
 
     def storage(wanted: _Storage) -> np.ndarray:
-        return _whole(archive.read(f"{root}data/{wanted.key}"), wanted)
+        name = f"{root}data/{wanted.key}"
+        size = archive.getinfo(name).file_size
+        if size > wanted.size * wanted.dtype.itemsize:  # before a little that was compressed becomes gigabytes
+            raise _Refused(f"storage {wanted.key} has {size} bytes for {wanted.size} numbers")
+        return _whole(archive.read(name), wanted)
 
     return _Unpickler(io.BytesIO(archive.read(pickles[0]))).load(), storage
 

@@ -42,6 +42,8 @@ def main(argv: list[str]) -> None:
                         help="of the tensors in a Hugging Face directory; by default that of the source")
     parser.add_argument("--dry_run", action="store_true", help="show what would be mapped; write nothing")
     args = parser.parse_args(argv)
+    if args.dtype and args.to != "hf":
+        parser.error(f"--dtype is for --to=hf: --to={args.to} is float32 always")
 
     # After the options are known to be right: these imports take seconds.
     import dataclasses
@@ -61,8 +63,8 @@ def main(argv: list[str]) -> None:
     if args.dry_run:
         return
     for note in convert(pretrained, args.target, args.to, args.dtype):
-        console.print(f"note: {note}", highlight=False, soft_wrap=True)
-    console.print(f"{args.target}: the model as {args.to}", highlight=False, soft_wrap=True)
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{args.target}: the model as {args.to}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _heads(given: str) -> tuple[str, ...] | None:
@@ -79,12 +81,14 @@ def _heads(given: str) -> tuple[str, ...] | None:
 def _show(console, pretrained) -> None:
     """Prints what was recognised and what is mapped to what, layers together."""
     from rich.table import Table
+    from rich.text import Text
 
     from bert_jax.checkpoint.pretrained import shapes
 
     model, tokenizer, vocabulary = pretrained.model, pretrained.tokenizer, pretrained.vocabulary
     of_each = shapes(model, pretrained.heads)
     tokens = f"{len(vocabulary):,} tokens, {'un' * tokenizer.lowercase}cased" if vocabulary else "none beside it"
+    more = len(pretrained.labels) - 8
     unnamed = f"{model.num_labels}, without names" if model.num_labels else "none"
     facts = {
         "source": f"{pretrained.path} ({pretrained.format})",
@@ -93,11 +97,11 @@ def _show(console, pretrained) -> None:
         "parameters": f"{sum(map(math.prod, of_each.values())):,} in {len(of_each)} arrays",
         "heads": ", ".join(pretrained.heads) or "none" + (", but a pooler" if model.pooler else ""),
         "vocabulary": f"{tokens}; {model.vocab_size:,} rows",
-        "labels": ", ".join(pretrained.labels) or unnamed,
+        "labels": ", ".join(pretrained.labels[:8]) + (f" and {more} more" if more > 0 else "") or unnamed,
     }
     about = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, text in facts.items():
-        about.add_row(f"[bold]{name}[/bold]", text)
+        about.add_row(Text(name, "bold"), Text(text, overflow="fold"))
     console.print(about)
     modules: dict[tuple[str, str], dict[str, int]] = {}
     for path, shape in of_each.items():

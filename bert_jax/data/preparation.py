@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from bert_jax.checkpoint.formats import open_pretrained
 from bert_jax.checkpoint.initial import check_vocabulary, vocabulary_of
+from bert_jax.checkpoint.pretrained import Pretrained
 from bert_jax.config import Config, CorpusConfig
 from bert_jax.data.corpora import open_corpus
 from bert_jax.data.store import TokenStore
@@ -14,15 +14,21 @@ from bert_jax.text.vocabulary import FILE, Vocabulary
 from bert_jax.text.vocabulary_training import train as train_vocabulary
 
 
-def open_or_make(config: Config, workdir: Path, progress: bool = True) -> tuple[Vocabulary, TokenStore, TokenStore]:
+def open_or_make(config: Config, workdir: Path, source: Pretrained | None = None,
+                 progress: bool = True) -> tuple[Vocabulary, TokenStore, TokenStore]:
     """The vocabulary and the training and held-out stores of a run; what is there already is opened.
 
     Args:
         config: the recipe.
         workdir: gets `vocab.txt` and, unless `config.store.dir` says otherwise, `store/`.
+        source: the checkpoint that the run is about to start from, if it does; not opened here, since hosts open
+            a run of ours together, and come here one after the other.
         progress: show progress on a terminal.
+
+    Raises:
+        UserError: the recipe's vocabulary is not the run's, or not one that goes with the source.
     """
-    vocabulary = prepare_vocabulary(config, workdir)
+    vocabulary = prepare_vocabulary(config, workdir, source)
     root = Path(config.store.dir) if config.store.dir else workdir / "store"
     stores = [
         open_or_build(root / name, config.corpus, split, config.tokenizer, vocabulary, config.store.workers, progress)
@@ -31,13 +37,13 @@ def open_or_make(config: Config, workdir: Path, progress: bool = True) -> tuple[
     return vocabulary, *stores
 
 
-def prepare_vocabulary(config: Config, workdir: Path) -> Vocabulary:
+def prepare_vocabulary(config: Config, workdir: Path, source: Pretrained | None = None) -> Vocabulary:
     """The vocabulary of a run, kept in its workdir: the recipe's file, that of the checkpoint it starts from, or one
     trained on the training split.
 
     Raises:
-        UserError: the recipe names another vocabulary than the one that the run began with, or than that of the
-            checkpoint it starts from without saying how rows are matched.
+        UserError: the recipe names another vocabulary than the one that the run began with, or one that does not go
+            with `source`; then it is not kept.
     """
     kept = workdir / FILE
     if config.tokenizer.vocab_file:
@@ -50,15 +56,14 @@ def prepare_vocabulary(config: Config, workdir: Path) -> Vocabulary:
                 hint="name the same --config.tokenizer.vocab_file, or another --workdir",
             )
     elif kept.exists():
-        return Vocabulary.load(kept)
-    elif config.init_from:
-        vocabulary = vocabulary_of(open_pretrained(Path(config.init_from)))
+        vocabulary = Vocabulary.load(kept)
+    elif source:
+        vocabulary = vocabulary_of(source)
     else:
         vocabulary = train_vocabulary(_texts(config.corpus, config.tokenizer.vocab_documents), config.tokenizer)
+    if source:
+        check_vocabulary(source, config, vocabulary)
     if not kept.exists():
-        if config.init_from:
-            # Before it is kept and a corpus tokenised with it: a corrected recipe would be refused for what was made.
-            check_vocabulary(open_pretrained(Path(config.init_from)), config, vocabulary)
         vocabulary.save(kept)
     return vocabulary
 

@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 from rich.console import Console
 
 from bert_jax import config as configs
+from bert_jax.checkpoint.pretrained import Pretrained
 from bert_jax.config import Config
 from bert_jax.data import preparation
 from bert_jax.data.batches import Batch
@@ -46,14 +47,15 @@ class Finetuning:
     Args:
         config: the recipe.
         workdir: of the run; gets the vocabulary, and the tokenised task unless `task.cache_dir` does.
+        source: the checkpoint that a new run starts from; None if there is none.
         progress: show it on a terminal.
 
     Raises:
         UserError: the data is not there, has no labels, or its splits do not fit each other.
     """
 
-    def __init__(self, config: Config, workdir: Path, progress: bool):
-        self.vocabulary = preparation.prepare_vocabulary(config, workdir)
+    def __init__(self, config: Config, workdir: Path, source: Pretrained | None, progress: bool):
+        self.vocabulary = preparation.prepare_vocabulary(config, workdir, source)
         directory = Path(config.task.cache_dir) if config.task.cache_dir else workdir / "task"
         splits = (config.task.train_split, *validation_splits(config))
         self._splits = {split: tokenised.open_or_make(directory, config.task, split, self.vocabulary, config.tokenizer)

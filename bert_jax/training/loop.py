@@ -62,11 +62,10 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
 
         begins_from = open_pretrained(Path(config.init_from)) if config.init_from and not start else None
         with clock("data preparation"):
-            material = hosts.first_host_first(lambda: learning(config, workdir, progress=first_host))
+            material = hosts.first_host_first(
+                lambda: learning(config, workdir, begins_from, progress=first_host))
             run.check_data(material.sources, workdir)
         vocabulary = material.vocabulary
-        if begins_from:
-            initial.check_vocabulary(begins_from, config, vocabulary)
         if first_host:
             run.begin(config, material.sources, workdir)
             provenance.write(workdir, start, material.manifests)
@@ -95,7 +94,8 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
             elif begins_from:
                 train_state, new = state.state_from(begins_from, config, vocabulary, mesh)
                 console.print(f"starts from {begins_from.path}; " + (
-                    f"not there, and so random: {', '.join(new)}" if new else "all parameters are there"))
+                    f"not there, and so random: {', '.join(new)}" if new else "all parameters are there"),
+                    highlight=False, markup=False)
             else:
                 train_state = jax.jit(lambda: state.initial_state(config), out_shardings=state_sharding)()
 

@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 from rich.console import Console
 
 from bert_jax import config as configs
+from bert_jax.checkpoint.pretrained import Pretrained
 from bert_jax.config import Config
 from bert_jax.data import preparation
 from bert_jax.data.baselines import trivial_scores
@@ -25,11 +26,12 @@ class Pretraining:
     Args:
         config: the recipe.
         workdir: of the run; gets vocabulary and token stores if they are not there.
+        source: the checkpoint that a new run starts from; None if there is none.
         progress: show it on a terminal.
     """
 
-    def __init__(self, config: Config, workdir: Path, progress: bool):
-        self.vocabulary, self._train, held_out = preparation.open_or_make(config, workdir, progress)
+    def __init__(self, config: Config, workdir: Path, source: Pretrained | None, progress: bool):
+        self.vocabulary, self._train, held_out = preparation.open_or_make(config, workdir, source, progress)
         self._held_out = held_out
         stores = dict(train=self._train, held_out=held_out)
         self.manifests = {name: store.manifest for name, store in stores.items()}

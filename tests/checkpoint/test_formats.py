@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from bert_jax.checkpoint.formats import convert, open_pretrained
 from bert_jax.checkpoint.pretrained import Pretrained, flat
+from bert_jax.cli.convert import main as command_line
 from bert_jax.config import ModelConfig, TokenizerConfig
 from bert_jax.errors import UserError
 from bert_jax.model.bert import initial_params
@@ -197,7 +198,20 @@ def test_heads_may_be_chosen(directory, tmp_path):
     (lambda d: edit_config(d, is_decoder=True), '"is_decoder": true'),
     (lambda d: edit_config(d, position_embedding_type="relative_key"), "relative_key"),
     (lambda d: edit_config(d, hidden_act="swish"), "hidden_act = 'swish'"),
+    (lambda d: edit_config(d, hidden_act=["gelu"]), "hidden_act = \\['gelu'\\]"),
+    (lambda d: edit_config(d, hidden_size="32"), 'hidden_size in .*\n.*"32"\n.*a whole number from 1 on'),
+    (lambda d: edit_config(d, num_attention_heads=0), "num_attention_heads in .*is not what it should be"),
+    (lambda d: edit_config(d, num_attention_heads=5), "num_attention_heads in .* does not divide hidden_size"),
+    (lambda d: edit_config(d, layer_norm_eps="1e-12"), "layer_norm_eps in .*\n.*\n.*a number from 0 on"),
     (lambda d: (d / "config.json").write_text("{"), "config.json is not JSON"),
+    (lambda d: (d / "config.json").write_text("[]"), "a JSON object"),
+    (lambda d: (d / "modules.json").write_text("{}"), "a JSON list"),
+    (lambda d: (d / "tokenizer_config.json").write_text('{"do_lower_case": "true"}'), "do_lower_case = 'true'"),
+    (lambda d: (d / "tokenizer_config.json").write_text('{"strip_accents": []}'), "tokenizer in .* is not what it"),
+    (lambda d: (d / "tokenizer.json").write_text('{"added_tokens": [1]}'), "tokenizer in .* is not what it"),
+    (lambda d: (d / "model.safetensors").rename(d / "model.safetensors.index.json").write_text("{}"), "map: None"),
+    (lambda d: edit_tensors(d, lambda t: t | {"bert.pooler.dense.bias": np.zeros(32, np.int8)}),
+     "pooler.dense.bias is of I8 instead of float32"),
     (lambda d: (d / "model.safetensors").write_bytes(b"\0" * 100), "model.safetensors cannot be read"),
     (lambda d: (d / "vocab.txt").write_text("\n".join([*SPECIAL_TOKENS, *map(str, range(200))])), "205 tokens"),
     (lambda d: (d / "model.safetensors").unlink(), "is no checkpoint that is known"),
@@ -206,6 +220,18 @@ def test_what_does_not_fit_is_refused_by_its_name(directory, spoil, said):
     spoil(directory)
     with pytest.raises(UserError, match=said):
         open_pretrained(directory)
+
+
+def test_what_is_null_says_nothing(directory):
+    edit_config(directory, is_decoder=None, pruned_heads=None, position_embedding_type=None, layer_norm_eps=None,
+                id2label=None, architectures=None)
+    (directory / "tokenizer_config.json").write_text(json.dumps(
+        {"do_lower_case": None, "tokenize_chinese_chars": None}))
+    (directory / "tokenizer.json").write_text(json.dumps(
+        {"added_tokens": None, "model": None, "normalizer": {"type": "BertNormalizer", "lowercase": False}}))
+    found = open_pretrained(directory)
+    assert found.tokenizer.split_cjk and not found.tokenizer.lowercase
+    same(found.read(), open_pretrained(GOLDEN / "bert").read())
 
 
 def test_what_was_left_out_on_purpose_is_said(directory):
@@ -225,6 +251,47 @@ def test_a_target_is_whole_or_not_there(tmp_path, directory):
     with pytest.raises(UserError, match="no class with the heads mlm, span"):
         convert(dataclasses.replace(source, heads=("mlm", "span")), tmp_path / "new", "hf")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["full", "spoilt"]
+    with pytest.raises(UserError, match="cannot be written"):
+        convert(source, tmp_path / "full" / "file" / "new", "hf")
+
+
+def test_a_target_may_be_a_link_or_have_an_odd_name(tmp_path, directory, monkeypatch):
+    source = open_pretrained(directory)
+    (tmp_path / "link").symlink_to("new")
+    convert(source, tmp_path / "link", "hf")
+    assert (tmp_path / "new" / "config.json").exists()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UserError, match="here is there already"):
+        convert(source, Path("."), "hf")
+
+
+def test_an_export_says_that_the_head_is_tied(directory, tmp_path):
+    words, decoder = "bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"
+    edit_config(edit_tensors(directory, lambda t: t | {decoder: t[words]}), tie_word_embeddings=False)
+    convert(open_pretrained(directory), tmp_path / "hf", "hf")
+    assert json.loads((tmp_path / "hf" / "config.json").read_text())["tie_word_embeddings"] is True
+
+
+def test_numbers_that_a_short_float_cannot_hold_are_refused(directory, tmp_path):
+    edit_tensors(directory, lambda t: t | {"bert.pooler.dense.bias": np.full(32, 1e6, np.float32)})
+    with pytest.raises(UserError, match="bert.pooler.dense.bias does not fit float16"):
+        convert(open_pretrained(directory), tmp_path / "hf", "hf", "float16")
+    convert(open_pretrained(directory), tmp_path / "hf", "hf", "bfloat16")
+
+
+@pytest.mark.parametrize("name, content", [
+    ("tokenizer.json", {"added_tokens": [{"content": "new", "id": 119}, {"content": "a", "id": 5}]}),
+    ("added_tokens.json", {"new": 119})])
+def test_tokens_that_were_added_keep_their_ids(directory, tmp_path, name, content):
+    vocabulary = Vocabulary.load(directory / "vocab.txt")
+    Vocabulary(vocabulary.tokens[:-1]).save(directory / "vocab.txt")
+    (directory / name).write_text(json.dumps(content))
+    found = open_pretrained(directory)
+    assert found.vocabulary.tokens == (*vocabulary.tokens[:-1], "new") and "1 tokens were added" in found.notes[0]
+    (directory / name).write_text(json.dumps(json.loads((directory / name).read_text().replace("119", "150"))))
+    with pytest.raises(UserError, match="has gaps"):
+        open_pretrained(directory)
 
 
 def test_the_tokenizer_comes_along(directory, tmp_path):
@@ -266,6 +333,23 @@ def test_a_classifier_of_which_nobody_says_what_it_classifies(directory):
     edit_config(directory, architectures=["BertForMultipleChoice"])
     with pytest.raises(UserError, match=r"classifier.weight is \[5, 32\] instead of \[1, 32\]"):
         open_pretrained(directory)
+
+
+def test_the_summary_shows_names_as_they_are(directory, tmp_path, capsys, monkeypatch):
+    def change(tensors):
+        return {n: x for n, x in tensors.items() if n.startswith("bert.")} | {
+            "classifier.weight": np.ones((99, 32)), "classifier.bias": np.ones(99)}
+
+    monkeypatch.setenv("COLUMNS", "80")
+    labels = {str(i): f"label{i}" for i in range(99)} | {"0": "[/x]"}
+    edit_config(edit_tensors(directory, change), architectures=["BertForSequenceClassification"], id2label=labels)
+    (tmp_path / "[").mkdir()  # a path '[/...]', as rich closes what it has marked
+    odd = directory.rename(tmp_path / "[" / f"{'long' * 20}]")
+    command_line([str(odd), str(tmp_path / "[new]"), "--to=orbax"])
+    said = capsys.readouterr().out
+    said = " ".join(said.split())
+    assert "[/x], label1" in said and "and 91 more" in said and "label90" not in said
+    assert "[/longlong" in said.replace(" ", "") and "…" not in said and "[new]: the model as orbax" in said
 
 
 def test_other_vocabulary_beside_a_run_is_refused(tmp_path):

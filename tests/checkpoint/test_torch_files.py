@@ -131,6 +131,12 @@ def test_impossible_tensors_are_refused(tmp_path, tensor, said):
         torch_files.tensors(archive(tmp_path / "x.bin", {"x": tensor}))
 
 
+def test_a_storage_of_more_than_its_numbers_is_not_unpacked(tmp_path):
+    state = {"x": Rebuilt(Stored(5), 0, (5,), (1,), False)}
+    with pytest.raises(UserError, match="24 bytes for 5 numbers"):
+        torch_files.tensors(archive(tmp_path / "x.bin", state))["x"].load()
+
+
 def test_a_storage_that_is_cut_off_is_noticed_when_read(tmp_path):
     state = {"x": Rebuilt(Stored(60), 0, (60,), (1,), False)}
     with pytest.raises(UserError, match="cut off"):

@@ -128,3 +128,15 @@ def test_two_hosts_are_one_run(long_recipe, tmp_path, final_state):
     # Sums over devices round otherwise than within one, and Adam makes much of little.
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), final_state(long_recipe, tmp_path / "one"),
                  final_state(long_recipe, tmp_path / "two"))
+
+
+def test_two_hosts_start_from_a_run_of_ours(long_recipe, tmp_path):
+    """Hosts open such a checkpoint together, and prepare their data one after the other."""
+    long_recipe.train.steps = 4
+    finish(start(long_recipe, tmp_path / "first"))
+    long_recipe.mesh.data = -1
+    long_recipe.init_from = str(tmp_path / "first")
+    long_recipe.tokenizer.vocab_file = long_recipe.store.dir = ""
+    outputs = [finish(host) for host in start_two(long_recipe, tmp_path / "two")]
+    assert "all parameters are there" in outputs[0] and "step 4/4" in outputs[0]
+    assert (tmp_path / "two" / "vocab.txt").read_text() == (tmp_path / "first" / "vocab.txt").read_text()
