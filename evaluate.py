@@ -30,7 +30,7 @@ def main(argv: list[str]) -> None:
 
         return recipe_of(args.checkpoint, elsewhere=args.workdir is not None)
 
-    args, config = parse(parser, argv, of_the_run)
+    args, config = parse(parser, argv, of_the_run, of_a_checkpoint=True)
 
     import jax
     from rich.console import Console

@@ -15,6 +15,7 @@ differ when a run is resumed; any other difference is refused, since the run wou
 
 import dataclasses
 import typing
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 
 import ml_collections
@@ -317,6 +318,19 @@ def resume_differences(before: Config, now: Config) -> list[tuple[str, object, o
         for name, f in key_fields().items()
         if not f.metadata["free"] and at(before, name) != at(now, name)
     ]
+
+
+# What a model computes without dropout does not depend on these.
+ONLY_IN_TRAINING = ("hidden_dropout", "attention_dropout", "classifier_dropout", "initializer", "initializer_range")
+# Keys of the model that a recipe decides even if it starts from a checkpoint, whose the architecture is.
+RECIPES_OWN = (*ONLY_IN_TRAINING, "pooler", "num_labels")
+
+
+def without_architecture(recipe: ml_collections.ConfigDict, given: Collection[str]) -> None:
+    """Forgets a recipe's architecture, since a checkpoint brings its own, but for the keys in `given`."""
+    for f in fields(ModelConfig):
+        if f.name not in RECIPES_OWN and f"model.{f.name}" not in given:
+            recipe.model[f.name] = f.default
 
 
 def with_vocabulary(config: Config, size: int) -> Config:

@@ -44,6 +44,8 @@ def open_pretrained(path: Path, heads: tuple[str, ...] | None = None, leave_out:
             else "a file" if path.exists() else "no such directory",
             expected="; ".join(FORMATS.values()), hint="name the directory that holds these files")
     if vocab_file:
+        if not Path(vocab_file).is_file():
+            raise UserError(f"the vocabulary {vocab_file} is not there", expected="a file with one token a line")
         found = dataclasses.replace(found, vocabulary=Vocabulary.load(vocab_file))
     if found.vocabulary and len(found.vocabulary) > found.model.vocab_size:
         raise UserError(
@@ -51,6 +53,18 @@ def open_pretrained(path: Path, heads: tuple[str, ...] | None = None, leave_out:
             expected=f"at most {found.model.vocab_size}, the rows of its word embeddings",
             hint="--vocab_file=FILE with the vocabulary that the model was made with")
     return found
+
+
+def check(pretrained: Pretrained, target: Path, to: str) -> None:
+    """Raises a UserError if `convert` would, for what can be known before anything is read or written."""
+    target = target.expanduser().resolve()
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())) or target == Path.cwd():
+        raise UserError(f"{target} is there already", expected="a directory that is not, or is empty",
+                        hint="another name, or remove it first")
+    if to == "hf":
+        hf.class_of(pretrained.heads)
+    if to == "tf1":
+        tf1.check(pretrained.heads)
 
 
 def convert(pretrained: Pretrained, target: Path, to: str, dtype: str = "") -> tuple[str, ...]:
@@ -69,9 +83,7 @@ def convert(pretrained: Pretrained, target: Path, to: str, dtype: str = "") -> t
         UserError: the target is there already or cannot be written, or the format has no such heads.
     """
     target = target.expanduser().resolve()
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())) or target == Path.cwd():
-        raise UserError(f"{target} is there already", expected="a directory that is not, or is empty",
-                        hint="another name, or remove it first")
+    check(pretrained, target, to)
     partial = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     try:
         partial.mkdir(parents=True)

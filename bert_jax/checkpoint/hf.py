@@ -78,7 +78,7 @@ def open(path: Path, heads: tuple[str, ...] | None = None, leave_out: str = "") 
     Raises:
         UserError: it is no BERT as we compute it, or tensors and config do not fit each other.
     """
-    path = _inner(path)
+    around, path = path, _inner(path)
     config = read_json(path / CONFIG)
     _refuse_other_models(config, path / CONFIG)
     stored, left_out = without(_tensors(path), leave_out)
@@ -92,9 +92,25 @@ def open(path: Path, heads: tuple[str, ...] | None = None, leave_out: str = "") 
     tokenizer, vocabulary, said = read_tokenizer(path)
     if any(tensor.dtype == "float64" for tensor in tensors.values()):
         said += ("its float64 numbers are rounded to float32, in which parameters are kept",)
+    if (around / "modules.json").is_file():
+        notes += ("a sentence-transformers directory: its Transformer is taken, pooling and the rest are left out",)
     return Pretrained(
         "hf", path, model, taken, tokenizer, vocabulary, _labels(config, model, taken), names, read,
         _kind(config, model, taken), left_out, notes + said, dict(dtype=dtype_of(tensors), hf_config=config))
+
+
+def class_of(heads: tuple[str, ...]) -> str:
+    """The class of `transformers` with these heads.
+
+    Raises:
+        UserError: there is none.
+    """
+    heads = tuple(name for name in HEADS if name in heads)
+    if heads not in _CLASSES:
+        known = "; ".join(f"{', '.join(some) or 'none'} ({name})" for some, name in _CLASSES.items())
+        raise UserError(f"transformers has no class with the heads {', '.join(heads)} together", expected=known,
+                        hint=f"--heads={heads[0]}")
+    return _CLASSES[heads]
 
 
 def write(pretrained: Pretrained, directory: Path, dtype: str) -> tuple[str, ...]:
@@ -111,12 +127,7 @@ def write(pretrained: Pretrained, directory: Path, dtype: str) -> tuple[str, ...
     Raises:
         UserError: `transformers` has no class with these heads.
     """
-    heads = tuple(name for name in HEADS if name in pretrained.heads)
-    if heads not in _CLASSES:
-        known = "; ".join(f"{', '.join(some) or 'none'} ({name})" for some, name in _CLASSES.items())
-        raise UserError(f"transformers has no class with the heads {', '.join(heads)} together", expected=known,
-                        hint=f"--heads={heads[0]}")
-    name, model, notes = _CLASSES[heads], pretrained.model, []
+    name, model, notes = class_of(pretrained.heads), pretrained.model, []
     params = pretrained.read()
     if model.pooler and name not in _POOLING:
         del params["bert"]["pooler"]
@@ -272,8 +283,9 @@ def _labels(config: dict, model: ModelConfig, heads: tuple[str, ...]) -> tuple[s
     names = config.get("id2label")
     names = names if isinstance(names, dict) else {}
     labels = tuple(names.get(str(i)) for i in range(model.num_labels))
-    # Where the task had other labels than the config was made for, it keeps names for two.
-    return tuple(map(str, labels)) if any(head in LABELLED for head in heads) and None not in labels else ()
+    # Where the task had other labels than the config was made for, it keeps names for two; LABEL_0 is no name.
+    unnamed = None in labels or labels == tuple(f"LABEL_{i}" for i in range(model.num_labels))
+    return tuple(map(str, labels)) if any(head in LABELLED for head in heads) and not unnamed else ()
 
 
 def _kind(config: dict, model: ModelConfig, heads: tuple[str, ...]) -> str:

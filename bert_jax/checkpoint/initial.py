@@ -10,14 +10,11 @@ import numpy as np
 from bert_jax import config as configs
 from bert_jax.checkpoint.formats import open_pretrained
 from bert_jax.checkpoint.pretrained import Pretrained, flat, tree
-from bert_jax.checkpoint.runs import ONLY_IN_TRAINING
-from bert_jax.config import Config, ModelConfig, TokenizerConfig
+from bert_jax.config import RECIPES_OWN, Config, ModelConfig, TokenizerConfig
 from bert_jax.errors import UserError
 from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.text.wordpiece import identity
 
-# A recipe keeps its own dropout and initialisation, and decides itself which heads there are.
-_RECIPES_OWN = (*ONLY_IN_TRAINING, "pooler", "num_labels")
 _BY_TOKEN = ("bert/embeddings/word_embeddings/embedding", "mlm/bias")  # a row, or number, for each token
 
 
@@ -46,7 +43,7 @@ def adopt_from(config: Config, model: ModelConfig, tokenizer: TokenizerConfig, w
     Raises:
         UserError: the recipe sets a key of theirs to something else.
     """
-    own = (*_RECIPES_OWN, "vocab_size") if config.init_vocabulary == "by_token" else _RECIPES_OWN
+    own = (*RECIPES_OWN, "vocab_size") if config.init_vocabulary == "by_token" else RECIPES_OWN
     model = _merged("model", config.model, model, own, where)
     if config.tokenizer.vocab_file:
         tokenizer = config.tokenizer

@@ -1,5 +1,6 @@
 """A pretrained model as it comes from a checkpoint of any format, and goes to one."""
 
+import functools
 import json
 import re
 from collections.abc import Callable
@@ -65,6 +66,7 @@ class Tensor(NamedTuple):
     load: Callable[[], np.ndarray]
 
 
+@functools.cache
 def shapes(model: ModelConfig, heads: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
     """The shape of each parameter of the canonical tree, by its path."""
     tree = jax.eval_shape(lambda: initial_params(model, heads, jax.random.key(0)))
@@ -98,7 +100,7 @@ def asked_for(found: tuple[str, ...], heads: tuple[str, ...] | None, where) -> t
     if missing:
         raise UserError(f"{where} has no head {missing[0]!r}", found=", ".join(found) or "the encoder alone",
                         expected=f"{', '.join(missing)} among its heads",
-                        hint=f"--heads with some of {', '.join(found)}" if found else "--heads=none")
+                        hint="another checkpoint, or fewer heads: --heads of convert, --config.objectives elsewhere")
     return tuple(name for name in HEADS if name in (found if heads is None else heads) and name in found)
 
 

@@ -9,15 +9,12 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from bert_jax.checkpoint.pretrained import NOT_ASKED_FOR, Pretrained, asked_for, shapes, tree
 from bert_jax.checkpoint.store import Checkpoints
-from bert_jax.config import ModelConfig, TokenizerConfig
+from bert_jax.config import ONLY_IN_TRAINING, ModelConfig, TokenizerConfig
 from bert_jax.errors import UserError
 from bert_jax.text.vocabulary import FILE, Vocabulary
 from bert_jax.text.wordpiece import identity
 
 CHECKPOINTS = "checkpoints"
-
-# What a model computes without dropout does not depend on these.
-ONLY_IN_TRAINING = ("hidden_dropout", "attention_dropout", "classifier_dropout", "initializer", "initializer_range")
 
 
 def about(
@@ -95,8 +92,12 @@ def open(path: Path, heads: tuple[str, ...] | None = None) -> Pretrained:
     checkpoints = Checkpoints(directory / CHECKPOINTS, read_only=True)
     step = find_step(checkpoints, step)
     said = checkpoints.about(step)
-    model = ModelConfig(**said["model"], **said.get("only_in_training", {}))
     settings = {name: value for name, value in said["tokenizer"].items() if name != "vocabulary"}
+    try:
+        model, tokenizer = ModelConfig(**said["model"], **said.get("only_in_training", {})), TokenizerConfig(**settings)
+    except TypeError as error:  # a key that is not known here
+        raise UserError(f"checkpoint {step} in {checkpoints.directory} is of another version", found=str(error),
+                        expected="the keys of this version", hint="read it with the version that wrote it") from None
     found = tuple(said["heads"])
     taken = asked_for(found, heads, path)
     names = {path: path for path in shapes(model, taken)}
@@ -116,7 +117,7 @@ def open(path: Path, heads: tuple[str, ...] | None = None) -> Pretrained:
         raise UserError(f"{directory / FILE} is not the vocabulary of checkpoint {step}",
                         found=f"SHA-256 {vocabulary.digest[:12]}...",
                         expected=f"{said['tokenizer']['vocabulary'][:12]}...", hint="restore the file from a copy")
-    return Pretrained("orbax", checkpoints.directory / str(step), model, taken, TokenizerConfig(**settings), vocabulary,
+    return Pretrained("orbax", checkpoints.directory / str(step), model, taken, tokenizer, vocabulary,
                       tuple(said.get("labels", ())), names, read, said.get("kind", ""), left_out, (),
                       said.get("origin", {}))
 

@@ -118,15 +118,8 @@ class Checkpoints:
         Raises:
             UserError: the checkpoint is damaged, or of another model, text or version.
         """
-        found = self._problem(step)
-        if found:
-            raise UserError(
-                f"checkpoint {step} in {self.directory} is damaged",
-                found=found,
-                expected="files that agree with their digests.json",
-                hint=f"another of the steps {self.steps()}, by --checkpoint={self.directory}/STEP",
-            )
-        self._compare(step, about)
+        refuse_differences(f"checkpoint {step} in {self.directory} is of another model", self.about(step), about,
+                           "use the recipe that it was trained with; config.json in its workdir has it")
         items = dict(params=ocp.args.StandardRestore(params))
         if optimizer is not None:
             items["optimizer"] = ocp.args.StandardRestore(optimizer)
@@ -142,14 +135,23 @@ class Checkpoints:
         self._manager.close()
 
     def about(self, step: int) -> dict:
-        """What a checkpoint is of, as it was given to `save`."""
-        return self._manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"]
+        """What a checkpoint is of, as it was given to `save`.
 
-    def _compare(self, step: int, about: dict) -> None:
-        refuse_differences(
-            f"checkpoint {step} in {self.directory} is of another model", self.about(step),
-            dict(canonical_version=CANONICAL_VERSION, **about),
-            "use the recipe that it was trained with; config.json in its workdir has it")
+        Raises:
+            UserError: the checkpoint is damaged or of another version.
+        """
+        found = self._problem(step)
+        if found:
+            raise UserError(
+                f"checkpoint {step} in {self.directory} is damaged",
+                found=found,
+                expected="files that agree with their digests.json",
+                hint=f"another of the steps {self.steps()}, by --checkpoint={self.directory}/STEP",
+            )
+        said = self._manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"]
+        refuse_differences(f"checkpoint {step} in {self.directory} is of another version", said,
+                           dict(canonical_version=CANONICAL_VERSION), "read it with the version that wrote it")
+        return said
 
     def _problem(self, step: int) -> str | None:
         if step not in self._checked:

@@ -77,6 +77,19 @@ def open(path: Path, heads: tuple[str, ...] | None = None, leave_out: str = "") 
                       notes, dict(dtype="float32"))
 
 
+def check(heads: tuple[str, ...]):
+    """TensorFlow, which writes such checkpoints.
+
+    Raises:
+        UserError: it is not installed, or Google's code has no such head.
+    """
+    unknown = [head for head in heads if head not in _SIGNS]
+    if unknown:
+        raise UserError(f"Google's code has no head {unknown[0]!r}", expected=f"some of {', '.join(_SIGNS)}",
+                        hint="--heads=none for the encoder alone")
+    return _tensorflow()
+
+
 def write(pretrained: Pretrained, directory: Path) -> tuple[str, ...]:
     """Writes `bert_model.ckpt`, `bert_config.json` and `vocab.txt`.
 
@@ -86,12 +99,7 @@ def write(pretrained: Pretrained, directory: Path) -> tuple[str, ...]:
     Raises:
         UserError: TensorFlow is not installed; Google's code has no such head.
     """
-    model, notes = pretrained.model, []
-    unknown = [head for head in pretrained.heads if head not in _SIGNS]
-    if unknown:
-        raise UserError(f"Google's code has no head {unknown[0]!r}", expected=f"some of {', '.join(_SIGNS)}",
-                        hint="--heads=none for the encoder alone")
-    tensorflow = _tensorflow()
+    model, notes, tensorflow = pretrained.model, [], check(pretrained.heads)
     values = {}
     for path, x in flat(pretrained.read()).items():
         name, transposed = name_of(path)
@@ -109,7 +117,8 @@ def write(pretrained: Pretrained, directory: Path) -> tuple[str, ...]:
         notes.append("there is no pooler: Google's code will make a random one")
     if pretrained.vocabulary:
         pretrained.vocabulary.save(directory / FILE)
-        notes.append(f"Google's programs want --do_lower_case={pretrained.tokenizer.lowercase}")
+        notes.append(f"Google's programs want --do_lower_case={pretrained.tokenizer.lowercase}, and split rare "
+                     "characters and words of over 100 letters by rules of their own")
     return tuple(notes)
 
 

