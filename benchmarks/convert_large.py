@@ -1,0 +1,118 @@
+"""BERT-large from one format to the next: time, peak memory, and whether every tensor comes back bit for bit.
+
+    python -m benchmarks.convert_large
+
+The model has random weights: 24 layers, hidden 1024, a vocabulary of 30,522. Each conversion is
+`python -m bert_jax convert` in a process of its own, imports included, and its memory is the most that was resident at
+once, pages of mapped files included. Google's format is left out where TensorFlow is not installed. Takes 7 GB of disk.
+"""
+
+import argparse
+import importlib.util
+import math
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from absl import logging
+from rich.console import Console
+from rich.table import Table
+
+# JAX is imported after the conversions: to Linux the memory of this process when it starts another is part of the
+# other's peak.
+
+STEPS = (("1_hf", "2_orbax"), ("2_orbax", "3_hf"), ("2_orbax", "4_tf1"), ("4_tf1", "5_orbax"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.convert_large", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--directory", metavar="DIR", help="where the checkpoints are made, in a directory that is "
+                        "removed at the end; by default where temporary files go")
+    args = parser.parse_args()
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    logging.set_verbosity(logging.ERROR)  # Orbax tells of much that is no concern here
+    with tempfile.TemporaryDirectory(prefix="convert-large-", dir=args.directory) as directory:
+        measure(Path(directory), Console(width=120))
+
+
+def measure(directory: Path, console: Console) -> None:
+    """Makes the model, converts it and prints the table."""
+    source = directory / STEPS[0][0]
+    process = multiprocessing.get_context("spawn").Process(target=make, args=(source,))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit("error: the model could not be made")
+    steps = STEPS
+    if not importlib.util.find_spec("tensorflow"):
+        console.print("TensorFlow is not installed: Google's format is left out (pip install tensorflow-cpu)")
+        steps = STEPS[:2]
+    figures = [convert(directory / begin, directory / end) for begin, end in steps]
+    table = Table("from", "to", "seconds", "peak memory, GB", "tensors bit for bit",
+                  title=f"BERT-large, {parameters_of(source):,} parameters", title_justify="left")
+    for (begin, end), (seconds, peak) in zip(steps, figures):
+        same, all_of_them = compared(source, directory / end)
+        table.add_row(begin[2:], end[2:], f"{seconds:.1f}", f"{peak / 1e9:.2f}", f"{same} of {all_of_them}")
+    console.print(table)
+
+
+def make(directory: Path) -> None:
+    """Writes a Hugging Face directory with random parameters."""
+    import numpy as np
+
+    from bert_jax.checkpoint.formats import convert
+    from bert_jax.checkpoint.pretrained import Pretrained, shapes, tree
+    from bert_jax.config import ModelConfig, TokenizerConfig
+    from bert_jax.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+
+    model = ModelConfig(vocab_size=30522, hidden_size=1024, num_layers=24, num_heads=16, intermediate_size=4096)
+    heads = ("mlm", "nsp")
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, *(f"w{i}" for i in range(model.vocab_size - len(SPECIAL_TOKENS)))))
+    rng = np.random.default_rng(0)
+    params = tree({path: rng.standard_normal(shape, np.float32) for path, shape in shapes(model, heads).items()})
+    convert(Pretrained("made", directory, model, heads, TokenizerConfig(), vocabulary, (), {}, lambda: params),
+            directory, "hf")
+
+
+def convert(source: Path, target: Path) -> tuple[float, int]:
+    """Converts in a process of its own, to the format that the target is named after.
+
+    Returns:
+        Seconds, and the peak of its resident memory in bytes.
+    """
+    command = [sys.executable, "-m", "bert_jax", "convert", str(source), str(target), f"--to={target.name[2:]}"]
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"error: {' '.join(command)} failed")
+    return time.perf_counter() - began, used.ru_maxrss * 1024
+
+
+def parameters_of(source: Path) -> int:
+    """How many numbers a checkpoint holds."""
+    from bert_jax.checkpoint.formats import open_pretrained
+    from bert_jax.checkpoint.pretrained import shapes
+
+    found = open_pretrained(source)
+    return sum(map(math.prod, shapes(found.model, found.heads).values()))
+
+
+def compared(source: Path, other: Path) -> tuple[int, int]:
+    """How many parameters have the same bits in both, and how many there are."""
+    import numpy as np
+
+    from bert_jax.checkpoint.formats import open_pretrained
+    from bert_jax.checkpoint.pretrained import flat
+
+    ours, theirs = (flat(open_pretrained(path).read()) for path in (source, other))
+    return sum(np.array_equal(x.view(np.int32), theirs[path].view(np.int32)) for path, x in ours.items()), len(ours)
+
+
+if __name__ == "__main__":
+    main()
