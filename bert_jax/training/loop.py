@@ -93,6 +93,8 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
                 console.print(f"goes on from step {start} of {config.train.steps}")
             elif begins_from:
                 train_state, new = state.state_from(begins_from, config, vocabulary, mesh)
+                if config.init_vocabulary == "by_token":
+                    new.append("rows of tokens that it does not know")
                 console.print(f"starts from {begins_from.path}; " + (
                     f"not there, and so random: {', '.join(new)}" if new else "all parameters are there"),
                     highlight=False, markup=False)
