@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from rich.console import Console
 from scipy import stats
 
@@ -98,7 +99,10 @@ def fine_tune(planned: list[Run], workdir: Path, console: Console) -> dict[str, 
                 continue
             left = f", about {(time.monotonic() - began) / done * (len(todo) - done) / 60:.0f} min left" if done else ""
             console.rule(f"run {done + 1} of {len(todo)}: {one.name}{left}", align="left")
-            if train(one.config, workdir / one.name, console) is None and not is_done(one, workdir):
+            train(one.config, workdir / one.name, console)
+            if jax.process_count() > 1:
+                multihost_utils.sync_global_devices(one.name)  # the first host writes the results that all look for
+            if not is_done(one, workdir):
                 return None
             done += 1
         if jax.process_index() == 0:

@@ -33,6 +33,7 @@ def test_every_setting_and_seed_is_planned_once(planned):
             for one in planned} == {(rate, 16, 1.0, seed) for rate in (5e-3, 1e-5) for seed in (0, 1)}
 
 
+@pytest.mark.full
 def test_runs_are_done_once_selected_and_reported(planned, tmp_path):
     console = Console(quiet=True)
     results = protocol.fine_tune(planned, tmp_path, console)["classification"]

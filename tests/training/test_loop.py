@@ -58,7 +58,7 @@ def test_a_run_leaves_what_it_says(run_recipe, whole):
     assert {"loss", "mlm_loss", "mlm_accuracy", "nsp_accuracy", "gradient_norm", "update_norm", "learning_rate",
             "sequences_per_second", "tokens_per_second", "data_wait_share"} <= set(lines[0])
     provenance = json.loads(next((workdir / "provenance").iterdir()).read_text())
-    assert provenance["packages"]["jax"] == jax.__version__ and provenance["stores"]["train"]["counts"]["tokens"] > 0
+    assert provenance["packages"]["jax"] == jax.__version__ and provenance["data"]["train"]["counts"]["tokens"] > 0
     assert sorted(int(p.name) for p in (workdir / CHECKPOINTS).iterdir() if p.name.isdigit()) == [2, 4, 6]
 
 
@@ -139,7 +139,7 @@ def test_other_text_under_the_same_name_is_refused(run_recipe, whole, corpus_dir
     (tmp_path / "run" / run.RESULTS).unlink()
     texts = sorted(corpus_dir.parent.glob("*.txt"))[:40]
     local_text.prepare(texts, "documents", "topics", str(tmp_path / "tfds"), held_out=0.2)
-    with pytest.raises(UserError, match="begun with other text") as error:
+    with pytest.raises(UserError, match="begun with other data") as error:
         go(run_recipe, tmp_path / "run", corpus__data_dir=str(tmp_path / "tfds"), store__dir=str(tmp_path / "store"))
     assert "train.fingerprint" in str(error.value)
 
