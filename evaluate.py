@@ -3,6 +3,7 @@
 A recipe with tasks (configs/evaluate/) fine-tunes on them by the paper's protocol; another one scores held-out text.
 """
 
+import shlex
 from pathlib import Path
 
 from bert_jax.cli.arguments import add_host_options, parse, parser_with_config, run
@@ -40,13 +41,16 @@ def main(argv: list[str]) -> None:
     hosts.join(args.distributed, args.coordinator, args.hosts, args.host_index)
     console = Console(quiet=jax.process_index() > 0)
     tasks = tuple(filter(None, args.tasks.split(","))) or config.protocol.tasks
-    (_fine_tune if tasks else _score)(args, config, tasks, console)
+    if tasks:
+        _fine_tune(args, config, tasks, console, command=shlex.join(["python", parser.prog, *argv]))
+    else:
+        _score(args, config, console)
 
 
-def _fine_tune(args, config, tasks: tuple[str, ...], console) -> None:
+def _fine_tune(args, config, tasks: tuple[str, ...], console, command: str) -> None:
     import jax
 
-    from bert_jax.evaluation import protocol, report
+    from bert_jax.evaluation import plots, protocol, report
     from bert_jax.training.run import RESULTS
 
     if not args.workdir:
@@ -60,13 +64,14 @@ def _fine_tune(args, config, tasks: tuple[str, ...], console) -> None:
         console.print("stopped; the same command goes on from there")
         return
     if jax.process_index() == 0:
-        report.write_markdown(results, args.checkpoint, args.workdir / "results.md")
+        report.write(results, args.checkpoint, command, args.workdir)
     report.show_results(console, results)
-    for name, what in ((RESULTS, "every run"), ("results.md", "the tables, with published scores")):
+    for name, what in ((RESULTS, "every run"), (report.MARKDOWN, "the tables, with published scores"),
+                       (report.HTML, "the same with pictures, for a browser"), (plots.PLOTS, "these pictures")):
         console.print(f"  {args.workdir / name}: {what}", highlight=False, soft_wrap=True)
 
 
-def _score(args, config, tasks: tuple[str, ...], console) -> None:
+def _score(args, config, console) -> None:
     import jax
 
     from bert_jax.checkpoint import runs

@@ -21,6 +21,7 @@ from bert_jax.checkpoint import initial
 from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.config import Config
 from bert_jax.errors import UserError
+from bert_jax.evaluation import predictions
 from bert_jax.tasks import examples
 from bert_jax.tasks.glue import TASKS
 from bert_jax.training import run
@@ -132,7 +133,8 @@ def results_of(planned: list[Run], workdir: Path) -> dict[str, dict]:
     Returns:
         For each task `metric` (that counts), `runs` (setting, seed, scores, seconds, directory), `settings` (each with
         `best`, `median`, `mean`, `deviation` and `interval` over its seeds), `selected` (the setting with the best
-        mean) and `best` (the directory of the best run with it).
+        mean) and `best` (the directory of the best run with it); of a classification `expected_calibration_error` too,
+        of that run on the split that counts.
     """
     found = {}
     for task, of_task in itertools.groupby(planned, key=lambda one: one.task):
@@ -150,7 +152,20 @@ def results_of(planned: list[Run], workdir: Path) -> dict[str, dict]:
             runs=[dict(directory=one.name, setting=one.setting, seed=one.config.seed, seconds=results["seconds"]["all"],
                        scores={name: value for name, value in results.items() if "/" in name})
                   for one, results in runs])
+        predicted = predictions.read(workdir / found[task]["best"], split_of(metric))
+        if predicted and predicted.kind == "classification":
+            found[task]["expected_calibration_error"] = predictions.calibration(predicted).error
     return found
+
+
+def split_of(metric: str) -> str:
+    """The split of a score that is called 'SPLIT/METRIC'."""
+    return metric.rpartition("/")[0]
+
+
+def said(setting: dict[str, float]) -> str:
+    """A setting as a person reads it: 'bs 32, ep 3, lr 5e-05'."""
+    return ", ".join(f"{name} {value:g}" for name, value in setting.items())
 
 
 def counted(config: Config, results: dict) -> str:

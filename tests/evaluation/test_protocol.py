@@ -49,8 +49,10 @@ def test_runs_are_done_once_selected_and_reported(planned, tmp_path):
     of_selected = {one.name: said[one.name]["validation/mean"] for one in planned if one.setting == results["selected"]}
     assert of_selected[results["best"]] == max(of_selected.values())
     assert [one.name for one in planned if (tmp_path / one.name / CHECKPOINTS).exists()] == [results["best"]]
-    report.write_markdown({"classification": results}, "checkpoint", tmp_path / "results.md")
-    written = (tmp_path / "results.md").read_text()
+    assert 0 <= results["expected_calibration_error"] <= 1
+    report.write({"classification": results}, "checkpoint", "python evaluate.py", tmp_path)
+    written = (tmp_path / report.MARKDOWN).read_text()
+    assert (tmp_path / report.HTML).read_text().count("<img") == 4
     assert written.count("| classification |") == 3 and f"{max(means.values()):.4f}" in written
 
     # A second time nothing is trained, and a run that is not there is done alone.
