@@ -46,7 +46,7 @@ def main(argv: list[str]) -> None:
 def _fine_tune(args, config, tasks: tuple[str, ...], console) -> None:
     import jax
 
-    from bert_jax.evaluation import protocol, report
+    from bert_jax.evaluation import protocol, report, submission
     from bert_jax.training.run import RESULTS
 
     if not args.workdir:
@@ -64,6 +64,9 @@ def _fine_tune(args, config, tasks: tuple[str, ...], console) -> None:
     report.show_results(console, results)
     for name, what in ((RESULTS, "every run"), ("results.md", "the tables, with published scores")):
         console.print(f"  {args.workdir / name}: {what}", highlight=False, soft_wrap=True)
+    if archive := submission.make(planned, results, args.workdir, console):
+        console.print(f"  {archive}: predictions on test sets for gluebenchmark.com; its files are in "
+                      f"{submission.DIRECTORY}/ too", highlight=False, soft_wrap=True)
 
 
 def _score(args, config, tasks: tuple[str, ...], console) -> None:
