@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
 def _fine_tune(args, config, tasks: tuple[str, ...], console, command: str) -> None:
     import jax
 
-    from bert_jax.evaluation import plots, protocol, report
+    from bert_jax.evaluation import plots, protocol, report, submission
     from bert_jax.training.run import RESULTS
 
     if not args.workdir:
@@ -69,6 +69,9 @@ def _fine_tune(args, config, tasks: tuple[str, ...], console, command: str) -> N
     for name, what in ((RESULTS, "every run"), (report.MARKDOWN, "the tables, with published scores"),
                        (report.HTML, "the same with pictures, for a browser"), (plots.PLOTS, "these pictures")):
         console.print(f"  {args.workdir / name}: {what}", highlight=False, soft_wrap=True)
+    if archive := submission.make(planned, results, args.workdir, console):
+        console.print(f"  {archive}: predictions on test sets for gluebenchmark.com; its files are in "
+                      f"{submission.DIRECTORY}/ too", highlight=False, soft_wrap=True)
 
 
 def _score(args, config, console) -> None:

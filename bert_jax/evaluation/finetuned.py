@@ -35,12 +35,12 @@ class FineTuned:
     def __init__(self, pretrained: Pretrained, config: Config):
         self.kind, self.labels = pretrained.kind, pretrained.labels
         mesh = meshes.make_mesh(config.mesh)
-        self._vocabulary = initial.vocabulary_of(pretrained)
-        self._encode = Encoder(self._vocabulary, config.tokenizer)
+        self.vocabulary, self.tokenizer = initial.vocabulary_of(pretrained), config.tokenizer
+        self._encode = Encoder(self.vocabulary, config.tokenizer)
         self._mesh = mesh
         with jax.set_mesh(mesh):
-            self._params, _ = state.params_from(pretrained, config, self._vocabulary, mesh)
-            self._predict = Predictor(config, self._vocabulary, mesh, jax.tree.map(lambda x: x.sharding, self._params))
+            self._params, _ = state.params_from(pretrained, config, self.vocabulary, mesh)
+            self._predict = Predictor(config, self.vocabulary, mesh, jax.tree.map(lambda x: x.sharding, self._params))
 
     @classmethod
     def load(cls, path: str | os.PathLike, length: int = 128, batch_size: int = 64,
