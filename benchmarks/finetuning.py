@@ -85,7 +85,7 @@ def compare_losses(args) -> None:
         mesh = meshes.make_mesh(configs.resolve(made).mesh)
         pretrained = open_pretrained(workdir / "start")
         config = initial.adopt(configs.resolve(made))
-        material = Finetuning(config, workdir, progress=False)
+        material = Finetuning(config, workdir, pretrained, progress=False)
         config = material.plan(config, mesh, Console(quiet=True))
         chosen = shuffled(material.examples, config.train.batch_size, args.steps, config.seed)
         text = examples.read(task.name, args.data_dir, "train")
