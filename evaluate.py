@@ -14,8 +14,8 @@ def main(argv: list[str]) -> None:
     parser = parser_with_config(
         "evaluate.py", "Answer how good a checkpoint is. With a recipe that names tasks (configs/evaluate/): fine-tune "
         "on each with every setting and seed, select on the development set, report; a second call goes on where the "
-        "first stopped. Else: score the held-out split of a corpus, MLM and NSP; without --config by the recipe that "
-        "the checkpoint was trained with, on a mesh of all devices.")
+        "first stopped. Else: score what the checkpoint has learned, a task on its validation splits, or MLM and NSP "
+        "on the held-out split of a corpus; without --config by the recipe of its training, on all devices.")
     parser.add_argument("--checkpoint", required=True, type=Path,
                         help="a workdir, WORKDIR/checkpoints or WORKDIR/checkpoints/STEP; with --config and --workdir "
                         "also a converted one, a Hugging Face directory or Google's bert_model.ckpt")
@@ -78,6 +78,7 @@ def _score(args, config, console) -> None:
     import jax
 
     from bert_jax.checkpoint import runs
+    from bert_jax.evaluation.finetuned import score
     from bert_jax.evaluation.pretraining import evaluate
     from bert_jax.training.report import show_scores
     from bert_jax.training.run import write_json
@@ -86,7 +87,9 @@ def _score(args, config, console) -> None:
         raise UserError(f"{args.checkpoint} is of no run", expected="a place for the scores", hint="--workdir=DIR")
     workdir = args.workdir or runs.find(args.checkpoint)[0]
     workdir.mkdir(parents=True, exist_ok=True)
-    scores = evaluate(config, args.checkpoint, workdir, console)
+    # A recipe of a task, such as that of a run that learned one, asks how well it is done.
+    scores = (score(config, args.checkpoint, workdir) if config.task.name
+              else evaluate(config, args.checkpoint, workdir, console))
     if jax.process_index() == 0:
         write_json(workdir / "evaluation.json", scores)
     show_scores(console, scores)

@@ -22,10 +22,12 @@ from bert_jax.errors import UserError
 from bert_jax.model.heads import LABELLED
 from bert_jax.objectives import OF_KIND
 from bert_jax.parallel import mesh as meshes
+from bert_jax.tasks import metrics, tokenised
 from bert_jax.tasks.examples import Examples
 from bert_jax.tasks.tokenised import TokenisedTask, tokenise
 from bert_jax.text.wordpiece import Encoder
 from bert_jax.training import state
+from bert_jax.training.finetuning import metrics_of, validation_splits
 from bert_jax.training.predicting import Predictions, Predictor
 
 
@@ -104,6 +106,35 @@ class FineTuned:
         """What the model says of tokenised examples."""
         with jax.set_mesh(self._mesh):
             return self._predict(self._params, task)[0]
+
+
+def score(config: Config, checkpoint: Path, workdir: Path) -> dict[str, float]:
+    """Scores a fine-tuned checkpoint on the validation splits of the recipe's task.
+
+    Args:
+        config: the recipe, of which `task` counts.
+        checkpoint: see `FineTuned.load`.
+        workdir: gets the tokenised splits.
+
+    Returns:
+        'SPLIT/METRIC' as `train` reports them, but for the loss; and the number of `examples`.
+
+    Raises:
+        UserError: the checkpoint has not learned a task, or another one than the data set's.
+    """
+    model = FineTuned.load(checkpoint, config.task.length)
+    directory, found, examples = Path(config.task.cache_dir or workdir / "task"), {}, 0
+    for split in validation_splits(config):
+        task = tokenised.open_or_make(directory, config.task, split, model.vocabulary, model.tokenizer)
+        if (task.kind, task.label_names) != (model.kind, model.labels) or task.hidden:
+            raise UserError(f"{config.task.name}, split {split}, has other labels than {checkpoint}",
+                            found="hidden ones" if task.hidden else f"{task.kind}: {', '.join(task.label_names)}",
+                            expected=f"{model.kind}: {', '.join(model.labels)}", hint="another --config.task.name")
+        truth = task.labels[task.labels >= 0] if task.kind == "tagging" else task.labels
+        scores = metrics.score(metrics_of(config, task.kind), truth, model.predictions(task).decided)
+        found |= {f"{split}/{name}": value for name, value in scores.items()}
+        examples += len(task)
+    return found | dict(examples=examples)
 
 
 def in_chunks(model: FineTuned, rows: Iterator[tuple], at_once: int = 4096) -> Iterator[dict]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import evaluate
 from bert_jax import config as configs
 from bert_jax.checkpoint.formats import convert, open_pretrained
 from bert_jax.cli import predict
@@ -62,6 +63,17 @@ def test_the_command_reads_texts_lines_and_columns(trained, tmp_path, capsys):
                         ([f"--input={tmp_path / 'rows.tsv'}", "--column=sentense"], "sentence")):
         with pytest.raises(UserError, match=said):
             predict.main([*options, *wrong])
+
+
+def test_the_door_scores_a_run_that_learned_a_task(trained, tmp_path, tasks_dir):
+    workdir, _ = trained()
+    evaluate.main([f"--checkpoint={workdir}"])
+    scores = json.loads((workdir / "evaluation.json").read_text())
+    results = json.loads((workdir / run.RESULTS).read_text())
+    for name in ("accuracy", "macro_f1", "mean"):
+        assert scores[f"validation/{name}"] == pytest.approx(results[f"validation/{name}"])
+    with pytest.raises(UserError, match="tagging, split validation, has other labels"):
+        evaluate.main([f"--checkpoint={workdir}", "--config.task.name=tagging", f"--workdir={tmp_path / 'other'}"])
 
 
 def test_what_has_not_learned_a_task_is_refused(trained, tmp_path):
