@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from bert_jax.evaluation import plots
 from bert_jax.evaluation.plots import Picture
@@ -35,7 +35,7 @@ def show_plan(console: Console, planned: list[Run], workdir: Path) -> None:
 
 def show_results(console: Console, results: dict[str, dict]) -> None:
     """Prints a row a task: the selected setting and its scores over seeds."""
-    table = Table(*_COLUMNS)
+    table = Table(*(Column(name, overflow="fold") for name in _COLUMNS), box=None, padding=(0, 2, 0, 0))
     for task, found in results.items():
         table.add_row(*_row(task, found))
     console.print(table)
