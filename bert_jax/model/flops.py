@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bert_jax.config import ModelConfig
-from bert_jax.model.heads import POOLED
+from bert_jax.model.heads import POOLED, SCORES, outputs_of
 
 
 def forward(config: ModelConfig, heads: tuple[str, ...], batch: Mapping) -> int:
@@ -20,13 +20,14 @@ def forward(config: ModelConfig, heads: tuple[str, ...], batch: Mapping) -> int:
     predictions = batch["masked_positions"].shape[1] if "mlm" in heads else 0
     projections = 2 * length * (4 * hidden * hidden + 2 * hidden * inner)
     attention = 2 * 2 * length * length * hidden
-    of_heads = {
-        "mlm": 2 * predictions * (hidden * hidden + hidden * config.vocab_size), "nsp": 2 * examples * 2 * hidden,
-        "class": 2 * examples * hidden * config.num_labels, "choice": 2 * examples * hidden,
-        "tag": 2 * length * hidden * config.num_labels, "span": 2 * length * 2 * hidden,
-    }
-    pooler = 2 * examples * hidden * hidden if set(heads) & set(POOLED) else 0
-    return rows * (config.num_layers * (projections + attention) + pooler + sum(of_heads[name] for name in heads))
+    of_heads = 2 * predictions * (hidden * hidden + hidden * config.vocab_size)
+    if set(heads) & set(POOLED):
+        of_heads += 2 * examples * hidden * hidden
+    for name in heads:
+        if name in SCORES:
+            places = examples if name in POOLED else length
+            of_heads += 2 * places * hidden * outputs_of(SCORES[name]["outputs"], config)
+    return rows * (config.num_layers * (projections + attention) + of_heads)
 
 
 def train_step(config: ModelConfig, heads: tuple[str, ...], batch: Mapping) -> int:

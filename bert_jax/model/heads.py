@@ -4,6 +4,7 @@ A head is called with what the encoder gave, the batch, and `drop`, the dropout 
 """
 
 import dataclasses
+import functools
 
 import flax.linen as nn
 import jax
@@ -48,71 +49,36 @@ class MlmHead(nn.Module):
         return jnp.where(jnp.arange(table.shape[0]) < config.vocab_size, logits, jnp.finfo(logits.dtype).min)
 
 
-class NspHead(nn.Module):
-    """Tells whether segment B follows segment A (0) or is a random one (1)."""
+class ScoreHead(nn.Module):
+    """Scores examples or tokens by a dense layer on the pooled output or on the hidden states."""
 
     config: ModelConfig
     compute: ComputeConfig
+    reads: str
+    outputs: int | None
+    drops: bool
 
     @nn.compact
     def __call__(self, encoded: dict, batch: dict, drop) -> jax.Array:
-        """float32 logits `[rows, examples, 2]`."""
-        return _scores(self, 2, encoded["pooled"])
+        """float32 `[rows, examples, outputs]`, or `[rows, length, outputs]`."""
+        exact = dataclasses.replace(self.compute, dtype="float32")  # so small that bfloat16 would gain nothing
+        x = drop(encoded[self.reads]) if self.drops else encoded[self.reads]
+        return dense(self.config, exact, outputs_of(self.outputs, self.config), "dense")(x)
 
 
-class ClassHead(nn.Module):
-    """Classifies examples, or gives each a number: a dense layer on the pooled output."""
-
-    config: ModelConfig
-    compute: ComputeConfig
-
-    @nn.compact
-    def __call__(self, encoded: dict, batch: dict, drop) -> jax.Array:
-        """float32 logits `[rows, examples, labels]`."""
-        return _scores(self, self.config.num_labels, drop(encoded["pooled"]))
+def outputs_of(outputs: int | None, config: ModelConfig) -> int:
+    """How many scores there are; None stands for one a label."""
+    return config.num_labels if outputs is None else outputs
 
 
-class ChoiceHead(nn.Module):
-    """Scores each choice of a question; the choices are examples of their own."""
-
-    config: ModelConfig
-    compute: ComputeConfig
-
-    @nn.compact
-    def __call__(self, encoded: dict, batch: dict, drop) -> jax.Array:
-        """float32 scores `[rows, examples]`."""
-        return _scores(self, 1, drop(encoded["pooled"]))[..., 0]
-
-
-class TagHead(nn.Module):
-    """Classifies every token."""
-
-    config: ModelConfig
-    compute: ComputeConfig
-
-    @nn.compact
-    def __call__(self, encoded: dict, batch: dict, drop) -> jax.Array:
-        """float32 logits `[rows, length, labels]`."""
-        return _scores(self, self.config.num_labels, drop(encoded["hidden"]))
-
-
-class SpanHead(nn.Module):
-    """Scores every token as the first and as the last of an answer (Devlin et al., 2018, section 4.2)."""
-
-    config: ModelConfig
-    compute: ComputeConfig
-
-    @nn.compact
-    def __call__(self, encoded: dict, batch: dict, drop) -> jax.Array:
-        """float32 logits `[rows, length, 2]`."""
-        return _scores(self, 2, encoded["hidden"])
-
-
-def _scores(head: nn.Module, outputs: int, x: jax.Array) -> jax.Array:
-    exact = dataclasses.replace(head.compute, dtype="float32")  # so small that bfloat16 would gain nothing
-    return dense(head.config, exact, outputs, "dense")(x)
-
-
-HEADS = {"mlm": MlmHead, "nsp": NspHead, "class": ClassHead, "choice": ChoiceHead, "tag": TagHead, "span": SpanHead}
-POOLED = ("nsp", "class", "choice")  # read the pooled output
-LABELLED = ("class", "tag")  # have `config.num_labels` outputs
+# What each reads, how many scores it gives, and whether dropout stands before it: as in the code of both.
+SCORES = {
+    "nsp": dict(reads="pooled", outputs=2, drops=False),  # B follows A (0) or is a random one (1)
+    "class": dict(reads="pooled", outputs=None, drops=True),
+    "choice": dict(reads="pooled", outputs=1, drops=True),  # each choice of a question is an example
+    "tag": dict(reads="hidden", outputs=None, drops=True),
+    "span": dict(reads="hidden", outputs=2, drops=False),  # the first and the last token of an answer
+}
+HEADS = {"mlm": MlmHead} | {name: functools.partial(ScoreHead, **of) for name, of in SCORES.items()}
+POOLED = tuple(name for name, of in SCORES.items() if of["reads"] == "pooled")
+LABELLED = tuple(name for name, of in SCORES.items() if of["outputs"] is None)

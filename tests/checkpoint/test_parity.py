@@ -58,7 +58,7 @@ def theirs(model, examples) -> dict[str, np.ndarray]:
     if name == "BertForMaskedLM":
         return dict(mlm=np.take_along_axis(found["logits"], at, 1))
     head, = CLASSES[name]
-    return {head: found["logits"] if head == "tag" else found["logits"].T if choices else found["logits"][:, None]}
+    return {head: found["logits"] if head == "tag" else (found["logits"].T if choices else found["logits"])[:, None]}
 
 
 def agree(found, expected, examples):
