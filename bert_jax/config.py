@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, fields
 
 import ml_collections
 
-from bert_jax.config_checks import at, check
+from bert_jax.config_checks import at, build, check
 from bert_jax.errors import UserError, nearest
 
 
@@ -290,7 +290,7 @@ def to_dict(config: Config) -> dict:
 
 def from_dict(values: dict) -> Config:
     """The checked config of nested plain values, such as JSON gives; missing keys take their defaults."""
-    config = _build(Config, values, "")
+    config = build(Config, values, unknown_key)
     check(config, key_fields())
     return config
 
@@ -349,29 +349,19 @@ def with_vocabulary(config: Config, size: int) -> Config:
     return dataclasses.replace(config, model=dataclasses.replace(config.model, vocab_size=size))
 
 
-def _build(cls, values: dict, prefix: str):
-    declared = {f.name: f for f in fields(cls)}
-    for name in values:
-        if name not in declared:
-            unknown_key(prefix + name)
-    built = {}
-    for name, value in values.items():
-        f, path = declared[name], prefix + name
-        if dataclasses.is_dataclass(f.type):
-            if not isinstance(value, dict):
-                raise UserError(f"config.{path} has the wrong type", found=repr(value), expected="a section of keys")
-            built[name] = _build(f.type, value, path + ".")
-        else:
-            built[name] = _typed(f, path, value)
-    return cls(**built)
-
-
 def with_steps(config: Config, examples: int) -> Config:
-    """The config with what is said in epochs of `examples` examples, or in shares of the steps, as numbers of steps."""
+    """The config with what is said in epochs of `examples` examples, or in shares of the steps, as numbers of steps.
+
+    Raises:
+        UserError: there are fewer steps than steps of warm-up.
+    """
     train, optimizer = config.train, config.optimizer
     epoch = -(-examples // train.batch_size)
     steps = round(train.epochs * epoch) if train.epochs else train.steps
     warmup = int(optimizer.warmup_share * steps) if optimizer.warmup_share else optimizer.warmup_steps
+    if warmup > steps:
+        raise UserError("config.optimizer.warmup_steps is out of range", found=str(warmup),
+                        expected=f"at most the {steps} steps of the run", hint="--config.optimizer.warmup_share=0.1")
 
     def every(section):
         return dataclasses.replace(section, every=epoch) if section.every == -1 else section
@@ -390,24 +380,3 @@ def unknown_key(name: str) -> typing.NoReturn:
         expected=f"config.{close}, perhaps" if close else "one of the keys that --help lists",
         hint="`--help` lists every key with its default",
     )
-
-
-def _typed(f: dataclasses.Field, path: str, value):
-    want, choices = f.type, f.metadata["choices"]
-    if want is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if want is tuple and isinstance(value, list | tuple):
-        value = _tuples(value)
-    if not isinstance(value, want) or (want is int and isinstance(value, bool)):
-        raise UserError(f"config.{path} has the wrong type", found=repr(value), expected=f"a value like {f.default!r}")
-    if choices and value not in choices:
-        raise UserError(
-            f"config.{path} has a value that is not known",
-            found=repr(value),
-            expected=f"one of {', '.join(repr(c) for c in choices)}",
-        )
-    return value
-
-
-def _tuples(value):
-    return tuple(_tuples(v) for v in value) if isinstance(value, list | tuple) else value

@@ -1,7 +1,9 @@
-"""The ranges of a recipe's values, and which of them have to fit each other."""
+"""What a recipe's values may be: their types, their ranges, and which of them have to fit each other."""
 
 import dataclasses
 import re
+from collections.abc import Callable
+from typing import NoReturn
 
 from bert_jax.errors import UserError
 
@@ -11,6 +13,53 @@ def at(config, name: str):
     for part in name.split("."):
         config = getattr(config, part)
     return config
+
+
+def build(cls, values: dict, unknown_key: Callable[[str], NoReturn], prefix: str = ""):
+    """A dataclass of a config from nested plain values; missing keys take their defaults.
+
+    Args:
+        cls: its sections are dataclasses too.
+        unknown_key: raises the error of a dotted key that is none.
+        prefix: of the dotted keys.
+
+    Raises:
+        UserError: a key is unknown, or a value of the wrong type.
+    """
+    declared = {f.name: f for f in dataclasses.fields(cls)}
+    built = {}
+    for name, value in values.items():
+        if name not in declared:
+            unknown_key(prefix + name)
+        f, path = declared[name], prefix + name
+        if not dataclasses.is_dataclass(f.type):
+            built[name] = _typed(f, path, value)
+        elif isinstance(value, dict):
+            built[name] = build(f.type, value, unknown_key, path + ".")
+        else:
+            raise UserError(f"config.{path} has the wrong type", found=repr(value), expected="a section of keys")
+    return cls(**built)
+
+
+def _typed(f: dataclasses.Field, path: str, value):
+    want, choices = f.type, f.metadata["choices"]
+    if want is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if want is tuple and isinstance(value, list | tuple):
+        value = _tuples(value)
+    if not isinstance(value, want) or (want is int and isinstance(value, bool)):
+        raise UserError(f"config.{path} has the wrong type", found=repr(value), expected=f"a value like {f.default!r}")
+    if choices and value not in choices:
+        raise UserError(
+            f"config.{path} has a value that is not known",
+            found=repr(value),
+            expected=f"one of {', '.join(repr(c) for c in choices)}",
+        )
+    return value
+
+
+def _tuples(value):
+    return tuple(_tuples(v) for v in value) if isinstance(value, list | tuple) else value
 
 
 def check(config, declared: dict[str, dataclasses.Field]) -> None:

@@ -101,3 +101,6 @@ def test_epochs_and_shares_become_steps():
     config.train.epochs, config.optimizer.warmup_share, config.evaluate.every = 0.0, 0.0, 7
     made = configs.with_steps(configs.resolve(config), 3668)
     assert (made.train.steps, made.optimizer.warmup_steps, made.evaluate.every) == (1_000_000, 10_000, 7)
+    config.train.epochs = 3.0
+    with pytest.raises(UserError, match="warmup_steps is out of range"):
+        configs.with_steps(configs.resolve(config), 3668)
