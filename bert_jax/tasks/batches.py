@@ -7,7 +7,6 @@ The arrays are those of `bert_jax.data.batches`, with `labels` instead of what i
 import numpy as np
 
 from bert_jax.data.batches import Batch
-from bert_jax.data.packing import pack
 from bert_jax.tasks.tokenised import TokenisedTask
 from bert_jax.text.vocabulary import Vocabulary
 
@@ -33,22 +32,22 @@ def example_lengths(kept: np.ndarray) -> np.ndarray:
     return kept.sum(axis=1) + kept.shape[1] + 1
 
 
-def packed(task: TokenisedTask, chosen: np.ndarray, kept: np.ndarray, vocabulary: Vocabulary, length: int,
-           rows: int, most: int) -> tuple[Batch, np.ndarray, np.ndarray]:
+def assemble(task: TokenisedTask, chosen: np.ndarray, kept: np.ndarray, row_of: np.ndarray, begins: np.ndarray,
+             vocabulary: Vocabulary, length: int, rows: int, most: int) -> tuple[Batch, np.ndarray]:
     """A batch of these examples.
 
     Args:
         task: the tokens.
         chosen: int64 `[examples]`, which of them.
         kept: of all examples, see `kept_lengths`.
+        row_of, begins: int64 `[examples]`, where each of the chosen ones goes, as `pack` says.
         length: of a row.
-        rows: of the batch; enough of them for `pack`. What is left is padding.
+        rows: of the batch; those that nothing goes into are padding.
         most: examples for which a row has places.
 
     Returns:
-        The batch, and int64 `[examples]`: the row of each example and its place among the row's.
+        The batch, and int64 `[examples]`: the place of each example among those of its row.
     """
-    row_of, begins = pack(example_lengths(kept[chosen]), length)
     place = _places(row_of, begins)
     batch = dict(
         input_ids=np.full((rows, length), vocabulary.pad, np.int32),
@@ -83,7 +82,7 @@ def packed(task: TokenisedTask, chosen: np.ndarray, kept: np.ndarray, vocabulary
         batch["example_weights"][row, number] = 1
         if not tagging:
             labels[row, number] = task.labels[example]
-    return batch | dict(labels=labels) | (dict(label_weights=weights) if tagging else {}), row_of, place
+    return batch | dict(labels=labels) | (dict(label_weights=weights) if tagging else {}), place
 
 
 def _places(row_of: np.ndarray, begins: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import numpy as np
 from bert_jax.data import randomness
 from bert_jax.data.batches import Batch
 from bert_jax.data.packing import pack, row_counts
-from bert_jax.tasks.batches import example_lengths, kept_lengths, packed
+from bert_jax.tasks.batches import assemble, example_lengths, kept_lengths
 from bert_jax.tasks.tokenised import TokenisedTask
 from bert_jax.text.vocabulary import Vocabulary
 
@@ -22,7 +22,8 @@ class Packed:
         multiple: what each must be a multiple of.
 
     Attributes:
-        counts: the numbers of rows, rising.
+        counts: the numbers of rows that there are, rising.
+        rows: int64 `[batches]`, that of each batch.
         truncated: examples of the task that are longer than a row.
     """
 
@@ -32,18 +33,20 @@ class Packed:
         self._kept = kept_lengths(task, length)
         lengths = example_lengths(self._kept)
         self.truncated = int(np.sum(self._kept.sum(axis=1) < task.offsets[:, -1] - task.offsets[:, 0]))
-        row_of = [pack(lengths[examples], length)[0] for examples in chosen]
-        self.counts = row_counts(np.array([rows.max() + 1 for rows in row_of]), most_counts, multiple)
-        self.rows = np.array([next(n for n in self.counts if n > rows.max()) for rows in row_of])
-        self._most = max(int(np.bincount(rows).max()) for rows in row_of)
+        self._placed = [pack(lengths[examples], length) for examples in chosen]
+        self.counts = row_counts(np.array([row_of.max() + 1 for row_of, _ in self._placed]), most_counts, multiple)
+        self.rows = np.array([next(n for n in self.counts if n > row_of.max()) for row_of, _ in self._placed])
+        self._most = max(int(np.bincount(row_of).max()) for row_of, _ in self._placed)
 
     def __len__(self) -> int:
         return len(self._chosen)
 
     def batch(self, number: int) -> tuple[Batch, np.ndarray, np.ndarray]:
         """A batch, and int64 `[examples]`: the row of each of its examples and its place among the row's."""
-        return packed(self._task, self._chosen[number], self._kept, self._vocabulary, self._length,
-                      int(self.rows[number]), self._most)
+        row_of, begins = self._placed[number]
+        batch, place = assemble(self._task, self._chosen[number], self._kept, row_of, begins, self._vocabulary,
+                                self._length, int(self.rows[number]), self._most)
+        return batch, row_of, place
 
 
 def shuffled(examples: int, batch_size: int, steps: int, seed: int) -> list[np.ndarray]:

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bert_jax.config import TokenizerConfig
-from bert_jax.tasks.batches import kept_lengths, packed
+from bert_jax.data.packing import pack
+from bert_jax.tasks.batches import assemble, example_lengths, kept_lengths
 from bert_jax.tasks.examples import Examples
 from bert_jax.tasks.source import Packed, shuffled
 from bert_jax.tasks.tokenised import tokenise
@@ -20,6 +21,14 @@ def task(texts_a, texts_b=None, labels=None, kind="classification", names=("x", 
     if labels is None:
         labels = np.arange(len(texts_a), dtype=np.int32) % 2
     return tokenise(Examples(kind, texts_a, texts_b, labels, np.arange(len(texts_a)), names, {}, {}), ENCODER)
+
+
+def packed(tokens, chosen, length, rows, most):
+    """The batch of these examples, and of each its row, its place in it and the length to which its texts are cut."""
+    kept = kept_lengths(tokens, length)
+    row_of, begins = pack(example_lengths(kept[chosen]), length)
+    batch, place = assemble(tokens, np.array(chosen), kept, row_of, begins, VOCABULARY, length, rows, most)
+    return batch, row_of, place, kept[chosen]
 
 
 def sentences(lengths):
@@ -45,14 +54,12 @@ def test_single_texts_lose_their_end():
 def test_a_packed_batch_decodes_to_its_examples():
     texts_a, texts_b = sentences([1, 4, 2, 9, 3]), sentences([2, 1, 8, 9, 0])
     tokens = task(texts_a, texts_b)
-    kept = kept_lengths(tokens, 16)
-    chosen = np.array([4, 0, 3, 1, 2])
-    batch, row_of, place = packed(tokens, chosen, kept, VOCABULARY, 16, rows=5, most=3)
+    chosen = [4, 0, 3, 1, 2]
+    batch, row_of, place, kept = packed(tokens, chosen, 16, rows=5, most=3)
     seen = np.zeros((5, 16), bool)
-    for example, row, number in zip(chosen, row_of, place):
+    for example, row, number, (a, b) in zip(chosen, row_of, place, kept):
         mine = batch["segment_ids"][row] == number + 1
         seen[row] |= mine
-        a, b = kept[example]
         ids_a, ids_b = (ENCODER([texts[example]])[0] for texts in (texts_a, texts_b))
         assert batch["input_ids"][row, mine].tolist() == [CLS, *ids_a[:a], SEP, *ids_b[:b], SEP]
         assert batch["token_type_ids"][row, mine].tolist() == [0] * (a + 2) + [1] * (b + 1)
@@ -69,10 +76,10 @@ def test_a_packed_batch_decodes_to_its_examples():
 def test_labels_of_other_kinds():
     several = np.array([[True, False, True], [False, False, True]])
     tokens = task(sentences([2, 3]), labels=several, kind="multilabel", names=("p", "q", "r"))
-    batch, row_of, place = packed(tokens, np.array([1, 0]), kept_lengths(tokens, 8), VOCABULARY, 8, rows=2, most=1)
+    batch, row_of, place, _ = packed(tokens, [1, 0], 8, rows=2, most=1)
     assert batch["labels"].dtype == bool and batch["labels"][row_of, place].tolist() == several[[1, 0]].tolist()
     tokens = task(sentences([2]), labels=np.array([2.5], np.float32), kind="regression", names=())
-    batch, _, _ = packed(tokens, np.array([0]), kept_lengths(tokens, 8), VOCABULARY, 8, rows=1, most=1)
+    batch, _, _, _ = packed(tokens, [0], 8, rows=1, most=1)
     assert batch["labels"].dtype == np.float32 and batch["labels"][0, 0] == 2.5
 
 
@@ -80,8 +87,7 @@ def test_tags_stand_at_the_first_piece_of_each_word():
     words = [["ab", "c", "\u200b", "de"], ["f"]]
     tokens = task(words, labels=[np.array([3, 1, 2, 0], np.int32), np.array([1], np.int32)], kind="tagging",
                   names=("O", "P", "Q", "R"))
-    kept = kept_lengths(tokens, 12)
-    batch, row_of, place = packed(tokens, np.array([0, 1]), kept, VOCABULARY, 12, rows=1, most=2)
+    batch, _, _, kept = packed(tokens, [0, 1], 12, rows=1, most=2)
     assert kept.tolist() == [[5], [1]]  # a word of which nothing is left has no token
     ids = batch["input_ids"][0].tolist()
     assert ids[:7] == [CLS, *(VOCABULARY.ids[t] for t in ("a", "##b", "c", "d", "##e")), SEP]
