@@ -84,13 +84,8 @@ def _summed(function: Callable, rows, parts: int):
 def make_evaluation_step(config: Config) -> Callable:
     """Builds `step(params, batch) -> sums`, without dropout: for each objective its summed loss, how many were
     right, and the weight over which to divide, as float32 scalars."""
-    model, objectives = make_model(config), choose(config.objectives)
-
-    def step(params, batch: dict) -> dict:
-        outputs = model.apply({"params": params}, batch)
-        return _sums(objectives, outputs, batch)
-
-    return step
+    predict = make_prediction_step(config)
+    return lambda params, batch: predict(params, batch)[0]
 
 
 def make_prediction_step(config: Config) -> Callable:
@@ -99,14 +94,10 @@ def make_prediction_step(config: Config) -> Callable:
 
     def step(params, batch: dict) -> tuple[dict, dict]:
         outputs = model.apply({"params": params}, batch)
-        return _sums(objectives, outputs, batch), {name: outputs[name] for name in model.heads}
+        sums = {}
+        for name, objective in objectives.items():
+            terms = objective.terms(outputs[objective.HEAD], batch)
+            sums[name] = terms._asdict() | dict(weight=objective.weight(batch))
+        return sums, {name: outputs[name] for name in model.heads}
 
     return step
-
-
-def _sums(objectives: dict, outputs: dict, batch: dict) -> dict:
-    sums = {}
-    for name, objective in objectives.items():
-        terms = objective.terms(outputs[objective.HEAD], batch)
-        sums[name] = terms._asdict() | dict(weight=objective.weight(batch))
-    return sums
