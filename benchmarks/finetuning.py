@@ -61,7 +61,6 @@ def compare_losses(args) -> None:
     import transformers
 
     from bert_jax.checkpoint import initial
-    from bert_jax.checkpoint.formats import open_pretrained
     from bert_jax.parallel import mesh as meshes
     from bert_jax.tasks.source import shuffled
     from bert_jax.training import state
@@ -83,8 +82,7 @@ def compare_losses(args) -> None:
         made.compute.matmul_precision = "highest"
         made.model.update(dict(hidden_dropout=0.0, attention_dropout=0.0, classifier_dropout=0.0))
         mesh = meshes.make_mesh(configs.resolve(made).mesh)
-        pretrained = open_pretrained(workdir / "start")
-        config = initial.adopt(configs.resolve(made))
+        config, pretrained = initial.adopt(configs.resolve(made))
         material = Finetuning(config, workdir, pretrained, progress=False)
         config = material.plan(config, mesh, Console(quiet=True))
         chosen = shuffled(material.examples, config.train.batch_size, args.steps, config.seed)

@@ -18,7 +18,7 @@ from bert_jax.text.wordpiece import identity
 _BY_TOKEN = ("bert/embeddings/word_embeddings/embedding", "mlm/bias")  # a row, or number, for each token
 
 
-def adopt(config: Config, before: Config | None = None) -> Config:
+def adopt(config: Config, before: Config | None = None) -> tuple[Config, Pretrained | None]:
     """The recipe with the architecture of the checkpoint that it starts from, and its tokenizer unless it names one.
 
     Args:
@@ -26,15 +26,18 @@ def adopt(config: Config, before: Config | None = None) -> Config:
         before: the config of the run if it has begun; what it took over counts, and the checkpoint need not be there
             any more.
 
+    Returns:
+        The recipe, and the checkpoint if it had to be opened for that.
+
     Raises:
         UserError: the checkpoint cannot be opened, or the recipe asks for something else.
     """
     if not config.init_from:
-        return config
+        return config, None
     if before and before.init_from == config.init_from:
-        return adopt_from(config, before.model, before.tokenizer, "the checkpoint that the run began from")
+        return adopt_from(config, before.model, before.tokenizer, "the checkpoint that the run began from"), None
     source = open_pretrained(Path(config.init_from))
-    return adopt_from(config, source.model, source.tokenizer, str(source.path))
+    return adopt_from(config, source.model, source.tokenizer, str(source.path)), source
 
 
 def adopt_from(config: Config, model: ModelConfig, tokenizer: TokenizerConfig, where: str) -> Config:
@@ -67,15 +70,16 @@ def _merged(section: str, recipe, theirs, own: tuple[str, ...], where: str):
 
 
 def vocabulary_of(source: Pretrained) -> Vocabulary:
-    """The vocabulary of a checkpoint, for a recipe that names none.
+    """The vocabulary of a checkpoint.
 
     Raises:
         UserError: it has none.
     """
     if source.vocabulary is None:
         raise UserError(f"{source.path} has no vocabulary", expected="vocab.txt or tokenizer.json beside it",
-                        hint="--config.tokenizer.vocab_file=FILE with the one that it was made with, and "
-                             "--config.init_vocabulary=by_id")
+                        hint="python -m bert_jax convert ... --vocab_file=FILE makes a checkpoint with the one that it "
+                             "was made with; a recipe may name it by --config.tokenizer.vocab_file=FILE and "
+                             "--config.init_vocabulary=by_id instead")
     return source.vocabulary
 
 

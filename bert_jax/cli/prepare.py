@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from bert_jax.checkpoint import initial
-from bert_jax.checkpoint.formats import open_pretrained
 from bert_jax.cli.arguments import parse, parser_with_config
 from bert_jax.data import preparation
 from bert_jax.data.builders import dataset, documentation, glue, local_task, local_text, tables
@@ -44,12 +43,9 @@ def _store(argv: list[str]) -> None:
     parser = parser_with_config("python -m bert_jax prepare store", STORE)
     parser.add_argument("--workdir", required=True, type=Path, help="of the run to come")
     args, config = parse(parser, argv)
-    config = initial.adopt(config, read_config(args.workdir))
+    config, source = initial.adopt(config, read_config(args.workdir))
     args.workdir.mkdir(parents=True, exist_ok=True)
-    begins_from = None
-    if config.init_from and not read_config(args.workdir):
-        begins_from = open_pretrained(Path(config.init_from))
-    vocabulary, train, held_out = preparation.open_or_make(config, args.workdir, begins_from)
+    vocabulary, train, held_out = preparation.open_or_make(config, args.workdir, source)
     table = Table("split", "documents", "sentences", "tokens", "unknown", title=f"vocabulary of {len(vocabulary):,}",
                   title_justify="left")
     for name, store in (("train", train), ("held out", held_out)):

@@ -123,7 +123,8 @@ def is_done(one: Run, workdir: Path) -> bool:
     directory = workdir / one.name
     if not (directory / run.RESULTS).exists():
         return False
-    run.check_resume(initial.adopt(one.config, run.read_config(directory)), directory)
+    config, _ = initial.adopt(one.config, run.read_config(directory))
+    run.check_resume(config, directory)
     return True
 
 

@@ -47,7 +47,7 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
     mesh = meshes.make_mesh(config.mesh)
     learning = Finetuning if config.task.name else Pretraining
     learning.check(config, mesh)
-    config = initial.adopt(config, run.read_config(workdir))
+    config, source = initial.adopt(config, run.read_config(workdir))
     meshes.check_heads(mesh, config.model.num_heads)
     run.check_resume(config, workdir)
 
@@ -60,10 +60,12 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
             console.print(f"this run is done: all {start} steps are trained")
             return json.loads((workdir / run.RESULTS).read_text()) if first_host else None
 
-        begins_from = open_pretrained(Path(config.init_from)) if config.init_from and not start else None
+        if start or not config.init_from:
+            source = None
+        elif source is None:  # a run that was stopped before its first checkpoint
+            source = open_pretrained(Path(config.init_from))
         with clock("data preparation"):
-            material = hosts.first_host_first(
-                lambda: learning(config, workdir, begins_from, progress=first_host))
+            material = hosts.first_host_first(lambda: learning(config, workdir, source, progress=first_host))
             run.check_data(material.sources, workdir)
         vocabulary = material.vocabulary
         if first_host:
@@ -91,11 +93,11 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
             if start:
                 train_state = state.restore(checkpoints, start, config, vocabulary, mesh)
                 console.print(f"goes on from step {start} of {config.train.steps}")
-            elif begins_from:
-                train_state, new = state.state_from(begins_from, config, vocabulary, mesh)
+            elif source:
+                train_state, new = state.state_from(source, config, vocabulary, mesh)
                 if config.init_vocabulary == "by_token":
                     new.append("rows of tokens that it does not know")
-                console.print(f"starts from {begins_from.path}; " + (
+                console.print(f"starts from {source.path}; " + (
                     f"not there, and so random: {', '.join(new)}" if new else "all parameters are there"),
                     highlight=False, markup=False)
             else:

@@ -58,7 +58,7 @@ def same(one, other):
 
 def state_of(recipe, vocabulary):
     """A recipe resolved as `train` does it, the state that its run starts from, and what it should be like."""
-    config = configs.with_vocabulary(initial.adopt(configs.resolve(recipe)), len(vocabulary))
+    config = configs.with_vocabulary(initial.adopt(configs.resolve(recipe))[0], len(vocabulary))
     with jax.set_mesh(mesh := make_mesh(config.mesh)):
         began, new = state.state_from(open_pretrained(GOLDEN), config, vocabulary, mesh)
         assert not new
@@ -171,7 +171,7 @@ def test_a_recipe_keeps_its_own_dropout_and_initialisation(start):
     own = dict(hidden_dropout=0.2, attention_dropout=0.0, classifier_dropout=0.3, initializer="normal",
                initializer_range=0.1)
     start.model.update(own)
-    model = initial.adopt(configs.resolve(start)).model
+    model = initial.adopt(configs.resolve(start))[0].model
     assert {name: getattr(model, name) for name in own} == own and model.hidden_size == 32
 
 
