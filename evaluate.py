@@ -40,8 +40,11 @@ def main(argv: list[str]) -> None:
 
     hosts.join(args.distributed, args.coordinator, args.hosts, args.host_index)
     console = Console(quiet=jax.process_index() > 0)
-    tasks = tuple(filter(None, args.tasks.split(","))) or config.protocol.tasks
-    if tasks:
+    tasks = tuple(filter(None, args.tasks.split(",")))
+    if tasks and not args.config:
+        raise UserError("--tasks needs a recipe that says how to fine-tune", expected="--config=FILE",
+                        hint="--config=configs/evaluate/glue.py")
+    if args.config and (tasks := tasks or config.protocol.tasks):  # a run's own recipe is for what it has learned
         _fine_tune(args, config, tasks, console, command=shlex.join(["python", parser.prog, *argv]))
     else:
         _score(args, config, console)

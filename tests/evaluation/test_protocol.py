@@ -50,6 +50,9 @@ def test_runs_are_done_once_selected_and_reported(planned, tmp_path):
     assert of_selected[results["best"]] == max(of_selected.values())
     assert [one.name for one in planned if (tmp_path / one.name / CHECKPOINTS).exists()] == [results["best"]]
     assert 0 <= results["expected_calibration_error"] <= 1
+    evaluate.main([f"--checkpoint={tmp_path / results['best']}"])  # it alone, not the protocol that it is a run of
+    scored = json.loads((tmp_path / results["best"] / "evaluation.json").read_text())
+    assert scored["validation/mean"] == pytest.approx(said[results["best"]]["validation/mean"])
     report.write({"classification": results}, "checkpoint", "python evaluate.py", tmp_path)
     written = (tmp_path / report.MARKDOWN).read_text()
     assert (tmp_path / report.HTML).read_text().count("<img") == 4
@@ -95,3 +98,10 @@ def test_the_door_shows_its_plan(short_recipe, tmp_path, capsys):
     assert "classification" in printed and "tagging" in printed and not (tmp_path / "run").exists()
     with pytest.raises(UserError, match="needs a place for its runs"):
         evaluate.main([a for a in arguments if not a.startswith("--workdir")])
+
+
+def test_tasks_need_a_recipe(run_recipe, tmp_path):
+    run.write_json(tmp_path / run.CONFIG, configs.to_dict(configs.resolve(run_recipe)))
+    (tmp_path / CHECKPOINTS).mkdir()
+    with pytest.raises(UserError, match="--tasks needs a recipe"):
+        evaluate.main([f"--checkpoint={tmp_path}", f"--workdir={tmp_path / 'tasks'}", "--tasks=rte"])
