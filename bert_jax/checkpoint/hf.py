@@ -96,7 +96,8 @@ def open(path: Path, heads: tuple[str, ...] | None = None, leave_out: str = "") 
         notes += ("a sentence-transformers directory: its Transformer is taken, pooling and the rest are left out",)
     return Pretrained(
         "hf", path, model, taken, tokenizer, vocabulary, _labels(config, model, taken), names, read,
-        _kind(config, model, taken), left_out, notes + said, dict(dtype=dtype_of(tensors), hf_config=config))
+        kind=_kind(config, model, taken), left_out=left_out, notes=notes + said,
+        origin=dict(dtype=dtype_of(tensors), hf_config=config))
 
 
 def class_of(heads: tuple[str, ...]) -> str:
@@ -305,9 +306,8 @@ def _config(pretrained: Pretrained, architecture: str, dtype: str) -> dict:
         config.pop(stale, None)
     config |= dict(architectures=[architecture], model_type="bert", dtype=dtype, tie_word_embeddings=True)
     config |= {theirs: getattr(model, ours) for ours, theirs in _SIZES.items()}
-    config |= dict(hidden_act=_ACTIVATION_NAMES[model.activation], pad_token_id=0)
-    if pretrained.vocabulary:
-        config["pad_token_id"] = pretrained.vocabulary.pad
+    config |= dict(hidden_act=_ACTIVATION_NAMES[model.activation],
+                   pad_token_id=pretrained.vocabulary.pad if pretrained.vocabulary else 0)
     if any(head in LABELLED for head in pretrained.heads):
         labels = pretrained.labels or [f"LABEL_{i}" for i in range(model.num_labels)]
         config |= dict(id2label={str(i): label for i, label in enumerate(labels)},

@@ -36,6 +36,7 @@ class Pretrained:
         vocabulary: None if there is none beside the parameters.
         labels: names of the outputs of a head that classifies; empty if they have none.
         kind: of the task that such a head was trained for (see `bert_jax.tasks.examples`); empty if it is not known.
+        length: tokens to which its examples were cut; 0 if it is not known.
         names: what the source calls each parameter, by its path in the canonical tree.
         read: reads the parameters, the canonical tree with float32 numpy arrays.
         left_out: what the source has besides and why it is left out, by its name.
@@ -53,6 +54,7 @@ class Pretrained:
     names: dict[str, str]
     read: Callable[[], dict] = field(repr=False)
     kind: str = ""
+    length: int = 0
     left_out: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     origin: dict = field(default_factory=dict)

@@ -118,8 +118,8 @@ def open(path: Path, heads: tuple[str, ...] | None = None) -> Pretrained:
                         found=f"SHA-256 {vocabulary.digest[:12]}...",
                         expected=f"{said['tokenizer']['vocabulary'][:12]}...", hint="restore the file from a copy")
     return Pretrained("orbax", checkpoints.directory / str(step), model, taken, tokenizer, vocabulary,
-                      tuple(said.get("labels", ())), names, read, said.get("kind", ""), left_out, (),
-                      said.get("origin", {}))
+                      tuple(said.get("labels", ())), names, read, kind=said.get("kind", ""),
+                      length=said.get("length", 0), left_out=left_out, origin=said.get("origin", {}))
 
 
 def write(pretrained: Pretrained, directory: Path) -> tuple[str, ...]:
@@ -129,9 +129,9 @@ def write(pretrained: Pretrained, directory: Path) -> tuple[str, ...]:
         What a person should know of it.
     """
     checkpoints = Checkpoints(directory / CHECKPOINTS)
-    checkpoints.save(0, pretrained.read(), None, about(
-        pretrained.model, pretrained.heads, pretrained.tokenizer, pretrained.vocabulary) | beside(
-            pretrained.model) | dict(labels=list(pretrained.labels), kind=pretrained.kind, origin=pretrained.origin))
+    of_it = about(pretrained.model, pretrained.heads, pretrained.tokenizer, pretrained.vocabulary)
+    checkpoints.save(0, pretrained.read(), None, of_it | beside(pretrained.model) | dict(
+        labels=list(pretrained.labels), kind=pretrained.kind, length=pretrained.length, origin=pretrained.origin))
     checkpoints.close()
     if not pretrained.vocabulary:
         return ("there is no vocabulary: a recipe that starts from it needs --config.init_vocabulary=by_id",)

@@ -73,21 +73,18 @@ def open(path: Path, heads: tuple[str, ...] | None = None, leave_out: str = "") 
         tokenizer = dataclasses.replace(tokenizer, lowercase=infer_lowercase(vocabulary))
         notes = (f"such a checkpoint does not say whether it lower-cases: taken for "
                  f"{'un' * tokenizer.lowercase}cased by its vocabulary",)
-    return Pretrained("tf1", prefix, model, taken, tokenizer, vocabulary, (), names, read, "", left_out | unasked,
-                      notes, dict(dtype="float32"))
+    return Pretrained("tf1", prefix, model, taken, tokenizer, vocabulary, (), names, read,
+                      kind="classification" if "class" in taken else "", left_out=left_out | unasked, notes=notes,
+                      origin=dict(dtype="float32"))
 
 
-def check(heads: tuple[str, ...]):
-    """TensorFlow, which writes such checkpoints.
-
-    Raises:
-        UserError: it is not installed, or Google's code has no such head.
-    """
+def check(heads: tuple[str, ...]) -> None:
+    """Raises a UserError if TensorFlow is not installed, or Google's code has no such head."""
     unknown = [head for head in heads if head not in _SIGNS]
     if unknown:
         raise UserError(f"Google's code has no head {unknown[0]!r}", expected=f"some of {', '.join(_SIGNS)}",
                         hint="--heads=none for the encoder alone")
-    return _tensorflow()
+    _tensorflow()
 
 
 def write(pretrained: Pretrained, directory: Path) -> tuple[str, ...]:
@@ -99,7 +96,8 @@ def write(pretrained: Pretrained, directory: Path) -> tuple[str, ...]:
     Raises:
         UserError: TensorFlow is not installed; Google's code has no such head.
     """
-    model, notes, tensorflow = pretrained.model, [], check(pretrained.heads)
+    check(pretrained.heads)
+    model, notes, tensorflow = pretrained.model, [], _tensorflow()
     values = {}
     for path, x in flat(pretrained.read()).items():
         name, transposed = name_of(path)

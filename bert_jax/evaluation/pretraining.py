@@ -57,10 +57,7 @@ def evaluate(config: Config, checkpoint: Path, workdir: Path, console: Console) 
     meshes.check_rows(mesh, rows_of(config), "evaluate.batch_size")
     heads = tuple(objective.HEAD for objective in choose(config.objectives).values())
     pretrained = open_pretrained(checkpoint, heads)
-    if pretrained.vocabulary is None:
-        raise UserError(f"{pretrained.path} has no vocabulary", expected="vocab.txt or tokenizer.json beside it",
-                        hint="python -m bert_jax convert ... --vocab_file=FILE makes a checkpoint with one")
-    vocabulary = pretrained.vocabulary
+    vocabulary = initial.vocabulary_of(pretrained)
     config = dataclasses.replace(config, tokenizer=dataclasses.replace(config.tokenizer, vocab_file=""))
     config = initial.adopt_from(config, pretrained.model, pretrained.tokenizer, str(pretrained.path))
     root = Path(config.store.dir) if config.store.dir else workdir / "store"

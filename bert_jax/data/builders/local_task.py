@@ -71,7 +71,7 @@ def infer(path: Path, *, kind: str = "", text: str = "", text_pair: str = "", la
     names = tables.columns(path, format, quoting)
     label = choose_label(names, label, str(path), "--label")
     texts = choose_texts([n for n in names if n != label], (text, text_pair), str(path), ("--text", "--text_pair"))
-    cells = [(number, _cell(row, label, path, number)) for number, row in tables.read(path, format, quoting)]
+    cells = [(number, tables.cell(row, label, path, number)) for number, row in tables.read(path, format, quoting)]
     first = next(tables.read(path, format, quoting))[1]
     kind = kind or _infer_kind([value for _, value in cells], first[texts[0]])
     label_names = _label_names(cells, kind, tuple(map(str, label_names)), separator, path)
@@ -169,13 +169,6 @@ def _class_names(value: object, kind: str, separator: str, where: str) -> list[s
     return [str(v).strip() for v in values]
 
 
-def _cell(row: dict, column: str, path: Path, number: int) -> object:
-    if column not in row or row[column] is None:
-        raise UserError(f"{path}:{number} has no value in {column!r}", found=", ".join(map(repr, row)),
-                        expected=f"the field {column!r}", hint="fill it in, or leave the row out")
-    return row[column]
-
-
 def _count(split: str, path: Path, layout: Layout) -> dict:
     tally = Tally(layout.label_names)
     for example in _examples(split, path, layout):
@@ -217,8 +210,8 @@ def _examples(split: str, path: Path, layout: Layout) -> Iterator[dict]:
     ids = {name: i for i, name in enumerate(layout.label_names)}
     for i, (number, row) in enumerate(tables.read(path, layout.format, layout.quoting)):
         where = f"{path}:{number}"
-        texts = [_cell(row, column, path, number) for column in layout.texts]
-        value = _cell(row, layout.label, path, number) if layout.label in wanted else None
+        texts = [tables.cell(row, column, path, number) for column in layout.texts]
+        value = tables.cell(row, layout.label, path, number) if layout.label in wanted else None
         if layout.kind == "tagging":
             example = _tagged(texts[0], value, layout, ids, where)
         else:

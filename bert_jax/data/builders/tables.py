@@ -55,6 +55,18 @@ def read(path: Path, format: str, quoting: bool = False) -> Iterator[tuple[int, 
                         expected="at least one", hint="leave the split out if it is meant to be empty")
 
 
+def cell(row: dict, column: str, path: Path, number: int) -> object:
+    """What stands in a column of a row of `read`.
+
+    Raises:
+        UserError: nothing.
+    """
+    if column not in row or row[column] is None:
+        raise UserError(f"{path}:{number} has no value in {column!r}", found=", ".join(map(repr, row)),
+                        expected=f"the field {column!r}", hint="fill it in, or leave the row out")
+    return row[column]
+
+
 def columns(path: Path, format: str, quoting: bool = False) -> list[str]:
     """The names of a file's columns, in order; of JSON lines, those of the first line.
 
