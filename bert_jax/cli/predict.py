@@ -33,8 +33,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--column_pair", default="", help="the column of the second text")
     parser.add_argument("--output", type=Path, help="a file for the answers, a JSON object a line; by default they are "
                         "printed")
-    parser.add_argument("--length", type=int, default=128,
-                        help="most tokens of an example; longer texts lose their end")
+    parser.add_argument("--length", type=int, default=0, help="most tokens of an example, longer texts lose their end; "
+                        "0: as many as in training, or if that is not known as the model takes")
     parser.add_argument("--batch_size", type=int, default=64, help="examples that are computed at once")
     args = parser.parse_args(argv)
     if bool(args.text) == bool(args.input):
@@ -76,4 +76,17 @@ def _rows(path: Path, column: str, column_pair: str, kind: str):
         return ((line.split() if kind == "tagging" else line.rstrip("\r\n"),) for line in lines(path))
     format = tables.format_of(path)
     texts = choose_texts(tables.columns(path, format), (column, column_pair), str(path), ("--column", "--column_pair"))
-    return (tuple(row[name] for name in texts) for _, row in tables.read(path, format))
+    return (tuple(_text(tables.cell(row, name, path, number), f"{path}:{number}: {name!r}", kind) for name in texts)
+            for number, row in tables.read(path, format))
+
+
+def _text(value: object, where: str, kind: str) -> str | list[str]:
+    """A text, or for tagging a list of words; a text stands for the words between its spaces."""
+    words = kind == "tagging"
+    if words and isinstance(value, str):
+        value = value.split()
+    if not (isinstance(value, list) and all(isinstance(word, str) for word in value) if words
+            else isinstance(value, str)):
+        raise UserError(f"{where} is no {'list of words' if words else 'text'}", found=repr(value)[:80],
+                        expected="a list of strings" if words else "a string")
+    return value

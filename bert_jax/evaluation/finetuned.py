@@ -21,13 +21,14 @@ from bert_jax.config import ComputeConfig, Config, EvaluateConfig, MeshConfig, T
 from bert_jax.errors import UserError
 from bert_jax.model.heads import LABELLED
 from bert_jax.objectives import OF_KIND
+from bert_jax.parallel import hosts
 from bert_jax.parallel import mesh as meshes
-from bert_jax.tasks import metrics, tokenised
+from bert_jax.tasks import tokenised
 from bert_jax.tasks.examples import Examples
 from bert_jax.tasks.tokenised import TokenisedTask, tokenise
 from bert_jax.text.wordpiece import Encoder
 from bert_jax.training import state
-from bert_jax.training.finetuning import metrics_of, validation_splits
+from bert_jax.training.finetuning import Validation, validation_splits
 from bert_jax.training.predicting import Predictions, Predictor
 
 
@@ -42,16 +43,17 @@ class FineTuned:
         self._mesh = mesh
         with jax.set_mesh(mesh):
             self._params, _ = state.params_from(pretrained, config, self.vocabulary, mesh)
-            self._predict = Predictor(config, self.vocabulary, mesh, jax.tree.map(lambda x: x.sharding, self._params))
+            self.predict = Predictor(config, self.vocabulary, mesh, jax.tree.map(lambda x: x.sharding, self._params))
 
     @classmethod
-    def load(cls, path: str | os.PathLike, length: int = 128, batch_size: int = 64,
+    def load(cls, path: str | os.PathLike, length: int = 0, batch_size: int = 64,
              compute: ComputeConfig = ComputeConfig()) -> "FineTuned":
         """The model of a checkpoint of any format, on all devices.
 
         Args:
             path: a run that learned a task, or a directory of Hugging Face's with such a head.
-            length: most tokens of an example, special tokens included; longer texts lose their end.
+            length: most tokens of an example, special tokens included; longer texts lose their end. 0: as many as in
+                training, or if that is not known as the model takes.
             batch_size: examples that are computed at once.
             compute: how.
 
@@ -65,6 +67,7 @@ class FineTuned:
                             found=f"heads: {', '.join(pretrained.heads) or 'none'}",
                             expected="a head that classifies examples or tokens",
                             hint="train.py --config=configs/finetune/... makes one")
+        length = length or pretrained.length or pretrained.model.max_position_embeddings
         if length > pretrained.model.max_position_embeddings:
             raise UserError(f"{pretrained.path} does not take texts of {length} tokens", found=f"length {length}",
                             expected=f"at most {pretrained.model.max_position_embeddings}, its positions")
@@ -90,9 +93,8 @@ class FineTuned:
         """
         if not len(texts):
             return []
-        task = self.tokenised(texts, pairs)
-        return [{name: value for name, value in line.items() if name != "idx"}
-                for line in self.predictions(task).lines(task)]
+        said = self.predictions(self.tokenised(texts, pairs))
+        return [{name: value for name, value in line.items() if name != "idx"} for line in said.lines(self.labels)]
 
     def tokenised(self, texts: Sequence, pairs: Sequence[str] | None = None) -> TokenisedTask:
         """Texts as examples without labels."""
@@ -105,36 +107,48 @@ class FineTuned:
     def predictions(self, task: TokenisedTask) -> Predictions:
         """What the model says of tokenised examples."""
         with jax.set_mesh(self._mesh):
-            return self._predict(self._params, task)[0]
+            return self.predict(self._params, task)
+
+    def score(self, validation: Validation) -> dict[str, float]:
+        """What the model scores on splits."""
+        with jax.set_mesh(self._mesh):
+            return validation.score(self._params)
+
+    def check(self, task: TokenisedTask, where: str) -> None:
+        """Raises a UserError unless the examples, which lie `where`, have labels as the model has them."""
+        if (task.kind, task.label_names) != (self.kind, self.labels):
+            raise UserError(f"{where}, has other labels than the model",
+                            found=f"{task.kind}: {', '.join(task.label_names) or 'numbers'}",
+                            expected=f"{self.kind}: {', '.join(self.labels) or 'numbers'}",
+                            hint="another data set, or prepare it with these labels in this order")
 
 
 def score(config: Config, checkpoint: Path, workdir: Path) -> dict[str, float]:
     """Scores a fine-tuned checkpoint on the validation splits of the recipe's task.
 
     Args:
-        config: the recipe, of which `task` counts.
+        config: the recipe, of which `task`, `compute` and `evaluate` count.
         checkpoint: see `FineTuned.load`.
         workdir: gets the tokenised splits.
 
     Returns:
-        'SPLIT/METRIC' as `train` reports them, but for the loss; and the number of `examples`.
+        What `train` reports: 'SPLIT/loss', 'SPLIT/METRIC', and the number of `examples`.
 
     Raises:
         UserError: the checkpoint has not learned a task, or another one than the data set's.
     """
-    model = FineTuned.load(checkpoint, config.task.length)
-    directory, found, examples = Path(config.task.cache_dir or workdir / "task"), {}, 0
-    for split in validation_splits(config):
-        task = tokenised.open_or_make(directory, config.task, split, model.vocabulary, model.tokenizer)
-        if (task.kind, task.label_names) != (model.kind, model.labels) or task.hidden:
-            raise UserError(f"{config.task.name}, split {split}, has other labels than {checkpoint}",
-                            found="hidden ones" if task.hidden else f"{task.kind}: {', '.join(task.label_names)}",
-                            expected=f"{model.kind}: {', '.join(model.labels)}", hint="another --config.task.name")
-        truth = task.labels[task.labels >= 0] if task.kind == "tagging" else task.labels
-        scores = metrics.score(metrics_of(config, task.kind), truth, model.predictions(task).decided)
-        found |= {f"{split}/{name}": value for name, value in scores.items()}
-        examples += len(task)
-    return found | dict(examples=examples)
+    model = FineTuned.load(checkpoint, config.task.length, config.evaluate.batch_size or config.train.batch_size,
+                           config.compute)
+    directory = Path(config.task.cache_dir or workdir / "task")
+    splits = hosts.first_host_first(lambda: {
+        split: tokenised.open_or_make(directory, config.task, split, model.vocabulary, model.tokenizer)
+        for split in validation_splits(config)})
+    for split, task in splits.items():
+        model.check(task, f"{config.task.name}, split {split}")
+        if task.hidden:
+            raise UserError(f"{config.task.name}, split {split}, has no labels", found="hidden ones",
+                            expected="labels to score with", hint="another --config.task.validation_splits")
+    return model.score(Validation(splits, config, model.predict))
 
 
 def in_chunks(model: FineTuned, rows: Iterator[tuple], at_once: int = 4096) -> Iterator[dict]:

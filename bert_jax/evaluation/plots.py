@@ -60,7 +60,7 @@ def _of_task(task: str, found: dict, workdir: Path) -> list[Picture]:
          "A dot a seed; the diamond is their mean, the bar its 95% bootstrap interval. Bold: the setting that was "
          "selected.")
     split = split_of(found["metric"])
-    predicted = predictions.read(workdir / found["best"], split)
+    predicted = predictions.read(workdir / found["best"], split, found["kind"])
     if predicted is None:
         return drawn
     title = f"{task}, best run on {split}"

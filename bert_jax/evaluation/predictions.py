@@ -40,33 +40,23 @@ class Predicted:
         return sorted(set().union(*both) if self.kind == "multilabel" else set(both))
 
 
-def read(run: Path, split: str) -> Predicted | None:
+def read(run: Path, split: str, kind: str) -> Predicted | None:
     """The predictions of a run on a split; None if it left none, or their labels are hidden.
 
     Args:
         run: its workdir.
         split: a validation split.
+        kind: of the task.
     """
     path = run / PREDICTIONS / f"{split}.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines() if line] if path.exists() else []
     if not lines or "label" not in lines[0]:
         return None
-    kind = _kind(lines[0])
     labels, predictions = ([line[name] for line in lines] for name in ("label", "prediction"))
     if kind == "tagging":  # words are what is counted
         labels, predictions = (list(itertools.chain.from_iterable(x)) for x in (labels, predictions))
     confidences = np.array([max(line["probabilities"]) for line in lines]) if kind == "classification" else None
     return Predicted(kind, labels, predictions, confidences)
-
-
-def _kind(line: dict) -> str:
-    shares = line.get("probabilities")
-    if shares is None:
-        return "regression"
-    if isinstance(line["prediction"], str):
-        return "classification"
-    # Of a text in which no word was scored tagging has an empty list; several labels have a number for each class.
-    return "multilabel" if shares and not isinstance(shares[0], list) else "tagging"
 
 
 def confusion(predicted: Predicted) -> np.ndarray:

@@ -132,10 +132,10 @@ def results_of(planned: list[Run], workdir: Path) -> dict[str, dict]:
     """What the finished runs say, by task.
 
     Returns:
-        For each task `metric` (that counts), `runs` (setting, seed, scores, seconds, directory), `settings` (each with
-        `best`, `median`, `mean`, `deviation` and `interval` over its seeds), `selected` (the setting with the best
-        mean) and `best` (the directory of the best run with it); of a classification `expected_calibration_error` too,
-        of that run on the split that counts.
+        For each task its `kind`, `metric` (that counts), `runs` (setting, seed, scores, seconds, directory), `settings`
+        (each with `best`, `median`, `mean`, `deviation` and `interval` over its seeds), `selected` (the setting with
+        the best mean) and `best` (the directory of the best run with it); of a classification
+        `expected_calibration_error` too, of that run on the split that counts.
     """
     found = {}
     for task, of_task in itertools.groupby(planned, key=lambda one: one.task):
@@ -149,11 +149,12 @@ def results_of(planned: list[Run], workdir: Path) -> dict[str, dict]:
         selected = max(settings, key=lambda one: one["mean"])
         of_selected = [(results[metric], one.name) for one, results in runs if one.setting == selected["setting"]]
         found[task] = dict(
-            metric=metric, selected=selected["setting"], best=max(of_selected)[1], settings=settings,
+            kind=runs[0][1]["kind"], metric=metric, selected=selected["setting"], best=max(of_selected)[1],
+            settings=settings,
             runs=[dict(directory=one.name, setting=one.setting, seed=one.config.seed, seconds=results["seconds"]["all"],
                        scores={name: value for name, value in results.items() if "/" in name})
                   for one, results in runs])
-        predicted = predictions.read(workdir / found[task]["best"], split_of(metric))
+        predicted = predictions.read(workdir / found[task]["best"], split_of(metric), found[task]["kind"])
         if predicted and predicted.kind == "classification":
             found[task]["expected_calibration_error"] = predictions.calibration(predicted).error
     return found

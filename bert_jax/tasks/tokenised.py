@@ -48,6 +48,11 @@ class TokenisedTask:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def known_labels(self) -> np.ndarray:
+        """The labels; of tagging `[words]`, those of all words one after the other."""
+        return self.labels[self.labels >= 0] if self.kind == "tagging" else self.labels
+
 
 def open_or_make(
     directory: Path, config: TaskConfig, split: str, vocabulary: Vocabulary, tokenizer: TokenizerConfig,

@@ -21,12 +21,11 @@ from bert_jax.tasks import metrics, tokenised
 from bert_jax.tasks.glue import TASKS
 from bert_jax.tasks.source import Packed, shuffled
 from bert_jax.tasks.tokenised import TokenisedTask
-from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.training.predicting import Predictions, Predictor
 
-# The metrics of a task that names none, by its kind.
-METRICS = dict(classification=("accuracy", "macro_f1"), regression=("pearson", "spearman"),
-               multilabel=("micro_f1", "macro_f1"), tagging=("accuracy", "macro_f1"))
+# Of a task that names none, by its kind.
+USUAL_METRICS = dict(classification=("accuracy", "macro_f1"), regression=("pearson", "spearman"),
+                     multilabel=("micro_f1", "macro_f1"), tagging=("accuracy", "macro_f1"))
 
 
 def validation_splits(config: Config) -> tuple[str, ...]:
@@ -35,10 +34,11 @@ def validation_splits(config: Config) -> tuple[str, ...]:
     return config.task.validation_splits or (glue.validation if glue else ("validation",))
 
 
-def metrics_of(config: Config, kind: str) -> tuple[str, ...]:
-    """The metrics that a recipe scores by."""
+def scores_of(config: Config, kind: str, split: str, labels: np.ndarray, decided: np.ndarray) -> dict[str, float]:
+    """'SPLIT/METRIC' for each of the metrics that a recipe scores by."""
     glue = TASKS.get(config.task.name.removeprefix("glue/"))
-    return config.task.metrics or (glue.metrics if glue else METRICS[kind])
+    names = config.task.metrics or (glue.metrics if glue else USUAL_METRICS[kind])
+    return {f"{split}/{name}": value for name, value in metrics.score(names, labels, decided).items()}
 
 
 class Finetuning:
@@ -114,7 +114,8 @@ class Finetuning:
     def held_out(self, params_sharding) -> "Validation":
         """What scores parameters on the validation splits."""
         scored = {split: self._splits[split] for split in validation_splits(self._config)}
-        return Validation(scored, self.vocabulary, self._config, self._mesh, params_sharding)
+        return Validation(scored, self._config,
+                          Predictor(self._config, self.vocabulary, self._mesh, params_sharding))
 
     def said(self) -> dict:
         """What a checkpoint says of the task, for those who predict with it."""
@@ -122,15 +123,12 @@ class Finetuning:
 
     def baselines(self) -> dict[str, float]:
         """What no learning at all would score: the most frequent class, or the mean, of the training split."""
-        task, found = self._train, {}
-        labels = task.labels[task.labels >= 0] if task.kind == "tagging" else task.labels
+        kind, labels, found = self._train.kind, self._train.known_labels, {}
         guess = {"regression": lambda: labels.mean(), "multilabel": lambda: labels.mean(axis=0) > 0.5}.get(
-            task.kind, lambda: np.bincount(labels).argmax())()
+            kind, lambda: np.bincount(labels).argmax())()
         for split in validation_splits(self._config):
-            truth = self._splits[split].labels
-            truth = truth[truth >= 0] if task.kind == "tagging" else truth
-            scores = metrics.score(metrics_of(self._config, task.kind), truth, np.broadcast_to(guess, truth.shape))
-            found |= {f"{split}/{name}": value for name, value in scores.items()}
+            truth = self._splits[split].known_labels
+            found |= scores_of(self._config, kind, split, truth, np.broadcast_to(guess, truth.shape))
         return found
 
     def facts(self) -> dict[str, str]:
@@ -147,12 +145,10 @@ class Finetuning:
 
 
 class Validation:
-    """The validation splits of a run."""
+    """Splits by their names, to be scored by a recipe's metrics."""
 
-    def __init__(self, splits: dict[str, TokenisedTask], vocabulary: Vocabulary, config: Config, mesh: Mesh,
-                 params_sharding):
-        self._splits, self._config = splits, config
-        self._predict = Predictor(config, vocabulary, mesh, params_sharding)
+    def __init__(self, splits: dict[str, TokenisedTask], config: Config, predict: Predictor):
+        self._splits, self._config, self._predict = splits, config, predict
         self.examples = sum(map(len, splits.values()))
         self.predictions: dict[str, Predictions] = {}
 
@@ -160,17 +156,14 @@ class Validation:
         """The metrics of each split, 'SPLIT/METRIC', and its loss; keeps the predictions."""
         found = {}
         for split, task in self._splits.items():
-            predictions, loss = self._predict(params, task)
-            self.predictions[split] = predictions
-            truth = task.labels[task.labels >= 0] if task.kind == "tagging" else task.labels
-            scores = metrics.score(metrics_of(self._config, task.kind), truth, predictions.decided)
-            found |= {f"{split}/loss": loss} | {f"{split}/{name}": value for name, value in scores.items()}
+            self.predictions[split] = said = self._predict(params, task)
+            found[f"{split}/loss"] = said.loss
+            found |= scores_of(self._config, task.kind, split, said.labels, said.decided)
         return found | dict(examples=self.examples)
 
     def write(self, directory: Path) -> None:
         """Writes what the last `score` predicted, a JSON object an example, as `SPLIT.jsonl`."""
         directory.mkdir(exist_ok=True)
         for split, predictions in self.predictions.items():
-            task = self._splits[split]
-            lines = (json.dumps(line) + "\n" for line in predictions.lines(task))
+            lines = (json.dumps(line) + "\n" for line in predictions.lines(self._splits[split].label_names))
             (directory / f"{split}.jsonl").write_text("".join(lines))

@@ -60,9 +60,7 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
             console.print(f"this run is done: all {start} steps are trained")
             return json.loads((workdir / run.RESULTS).read_text()) if first_host else None
 
-        if start or not config.init_from:
-            source = None
-        elif source is None:  # a run that was stopped before its first checkpoint
+        if config.init_from and not (source or start):  # a run that was stopped before its first checkpoint
             source = open_pretrained(Path(config.init_from))
         with clock("data preparation"):
             material = hosts.first_host_first(lambda: learning(config, workdir, source, progress=first_host))
@@ -156,6 +154,6 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
             baselines = material.baselines()
             held_out.write(workdir / run.PREDICTIONS)
             curves.plot(read(workdir / run.METRICS), baselines, workdir / run.CURVES)
-        results = scores | dict(baselines=baselines, step=done, seconds=clock.seconds())
+        results = scores | dict(baselines=baselines, step=done, seconds=clock.seconds()) | material.said()
         run.write_json(workdir / run.RESULTS, results)
         return results

@@ -22,46 +22,57 @@ class Predictions:
     """What a model says of the examples of a split, in the order of their file.
 
     Attributes:
+        kind: of the task.
         ids: int64 `[examples]`, the number of each in its file.
         scores: float32 `[examples, classes]` logits, `[examples, 1]` numbers, or of tagging `[words, classes]` logits
             of all words one after the other.
-        decided: class ids `[examples]` or `[words]`, numbers, or bool `[examples, classes]`.
+        labels: those of what was scored, as `TokenisedTask` has them; of tagging `[words]`, since words that an example
+            has no room for are not scored.
         words: int64 `[examples]`, of tagging how many words of each were scored; None otherwise.
+        loss: the mean; None if labels are hidden.
     """
 
+    kind: str
     ids: np.ndarray
     scores: np.ndarray
-    decided: np.ndarray
+    labels: np.ndarray
     words: np.ndarray | None = None
+    loss: float | None = None
 
-    def shares(self, kind: str) -> np.ndarray:
+    @property
+    def decided(self) -> np.ndarray:
+        """Class ids `[examples]` or `[words]`, numbers `[examples]`, or bool `[examples, classes]`."""
+        if self.kind == "regression":
+            return self.scores[:, 0]
+        return self.scores > 0 if self.kind == "multilabel" else self.scores.argmax(-1)
+
+    def shares(self) -> np.ndarray:
         """The probabilities that the model gives to classes; numbers as they are."""
-        if kind == "regression":
+        if self.kind == "regression":
             return self.scores
-        return expit(self.scores) if kind == "multilabel" else softmax(self.scores, axis=-1)
+        return expit(self.scores) if self.kind == "multilabel" else softmax(self.scores, axis=-1)
 
-    def lines(self, task: TokenisedTask) -> Iterator[dict]:
-        """For each example what was predicted, by name, with the probabilities and the label if it is known."""
-        names, shares = np.array(task.label_names), self.shares(task.kind)
+    def lines(self, label_names: tuple[str, ...]) -> Iterator[dict]:
+        """For each example what was predicted, by name, with the probabilities, and the label if it is known."""
+        names, shares, decided = np.array(label_names), self.shares(), self.decided
         ends = np.cumsum(self.words if self.words is not None else np.ones(len(self.ids), np.int64))
-        truth = task.labels[task.labels >= 0] if task.kind == "tagging" else task.labels
 
         def named(values: np.ndarray):
-            if task.kind == "regression":
+            if self.kind == "regression":
                 return float(values[0])
-            if task.kind == "multilabel":
+            if self.kind == "multilabel":
                 return names[values[0]].tolist()
             found = names[values].tolist()
-            return found if task.kind == "tagging" else found[0]
+            return found if self.kind == "tagging" else found[0]
 
         for number, example in enumerate(self.ids):
             at = slice(ends[number - 1] if number else 0, ends[number])
-            line = dict(idx=int(example), prediction=named(self.decided[at]))
-            if task.kind != "regression":
-                of_example = shares[at] if task.kind == "tagging" else shares[number]
+            line = dict(idx=int(example), prediction=named(decided[at]))
+            if self.kind != "regression":
+                of_example = shares[at] if self.kind == "tagging" else shares[number]
                 line["probabilities"] = np.round(of_example, 6).tolist()
-            if not task.hidden:
-                line["label"] = named(truth[at])
+            if self.loss is not None:
+                line["label"] = named(self.labels[at])
             yield line
 
 
@@ -81,8 +92,8 @@ class Predictor:
             make_prediction_step(config), in_shardings=(params_sharding, meshes.row_sharding(mesh)),
             out_shardings=meshes.replicated(mesh))
 
-    def __call__(self, params, task: TokenisedTask) -> tuple[Predictions, float | None]:
-        """The predictions, and the mean loss if the examples have labels."""
+    def __call__(self, params, task: TokenisedTask) -> Predictions:
+        """What the model says of each example."""
         compute, tagging = self._config.compute, task.kind == "tagging"
         batch_size = self._config.evaluate.batch_size or self._config.train.batch_size
         # In any order: batches of all lengths need about as many rows, and so one shape does for all.
@@ -91,7 +102,7 @@ class Predictor:
         rows = packed.counts[-1]
         host_rows = meshes.host_rows(self._mesh, rows)
         batches = prefetched(packed.batch, 0, len(packed), compute.data_threads, compute.prefetch)
-        parts, words, loss, weight = [], np.zeros(len(task), np.int64), 0.0, 0.0
+        parts, loss, weight = [], 0.0, 0.0
         for of_batch, (batch, row_of, place) in zip(chosen, batches):
             local = {name: x[host_rows] for name, x in batch.items()}
             sums, logits = jax.device_get(self._step(params, meshes.to_devices(local, self._mesh, rows)))
@@ -100,13 +111,11 @@ class Predictor:
             if tagging:
                 for example, row, number in zip(of_batch, row_of, place):
                     first = (batch["segment_ids"][row] == number + 1) & (batch["label_weights"][row] > 0)
-                    words[example] = first.sum()
-                    parts.append((example, scores[row, first]))
+                    parts.append((example, scores[row, first], batch["labels"][row, first]))
             else:
-                parts += zip(of_batch, scores[row_of, place])
-        parts.sort(key=lambda part: part[0])
-        scores = (np.concatenate if tagging else np.stack)([part for _, part in parts])
-        kind = task.kind
-        decided = scores[:, 0] if kind == "regression" else scores > 0 if kind == "multilabel" else scores.argmax(-1)
+                parts += zip(of_batch, scores[row_of, place], batch["labels"][row_of, place])
+        _, scores, labels = zip(*sorted(parts, key=lambda part: part[0]))
+        words = np.array([len(of_example) for of_example in scores]) if tagging else None
+        together = np.concatenate if tagging else np.stack
         mean = loss / weight if weight and not task.hidden else None
-        return Predictions(task.ids, scores, decided, words if tagging else None), mean
+        return Predictions(task.kind, task.ids, together(scores), together(labels), words, mean)

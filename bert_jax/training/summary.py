@@ -38,7 +38,7 @@ def show(console: Console, config: Config, mesh: Mesh, state_shapes: TrainState,
                  f"feed-forward {model.intermediate_size}, vocabulary {model.vocab_size:,}",
         "parameters": f"{count(state_shapes.params):,}",
         **facts,
-        "steps": f"{train.steps:,} ({train.steps * train.batch_size / material.examples:.2f} epochs)",
+        "steps": f"{train.steps:,} ({train.epochs or train.steps * train.batch_size / material.examples:.2f} epochs)",
         "FLOPs a step": f"{_scaled(step_flops)}, {_scaled(step_flops * train.steps)} in all (matrix products)",
         "devices": f"{mesh.size} x {mesh.devices.flat[0].device_kind}, {jax.process_count()} host(s)" + (
             f"; {jax.device_count() - mesh.size} not used" if mesh.size < jax.device_count() else ""),

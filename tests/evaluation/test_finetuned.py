@@ -34,7 +34,7 @@ def trained(short_recipe, tmp_path):
 ])
 def test_it_says_what_validation_said(trained, kind):
     workdir, expected = trained(kind)
-    model = FineTuned.load(workdir, length=24)
+    model = FineTuned.load(workdir)
     found = model([row["tokens" if kind == "tagging" else "text"] for row in rows(kind, 60, 1)])
     for one, other in zip(found, expected, strict=True):
         if kind == "regression":
@@ -50,7 +50,9 @@ def test_the_command_reads_texts_lines_and_columns(trained, tmp_path, capsys):
     texts = [row["text"] for row in rows("classification", 60, 1)]
     (tmp_path / "lines.txt").write_text("".join(text + "\n" for text in texts))
     (tmp_path / "rows.tsv").write_text("number\tsentence\n" + "".join(f"{i}\t{t}\n" for i, t in enumerate(texts)))
-    options = [f"--checkpoint={workdir}", "--length=24"]
+    (tmp_path / "rows.jsonl").write_text('{"text": "a q"}\n{"text": 5}\n')
+    (tmp_path / "gaps.jsonl").write_text('{"text": "a q"}\n{"other": "a"}\n')
+    options = [f"--checkpoint={workdir}"]
     for given in (["--text", *texts], [f"--input={tmp_path / 'lines.txt'}"],
                   [f"--input={tmp_path / 'rows.tsv'}", "--column=sentence"]):
         predict.main([*options, *given])
@@ -60,7 +62,9 @@ def test_the_command_reads_texts_lines_and_columns(trained, tmp_path, capsys):
     assert [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()] == printed
     for wrong, said in (([], "no text to answer on"), (["--text", "a", "--text_pair", "b", "c"], "does not fit"),
                         ([f"--input={tmp_path / 'none.txt'}"], "is not there"),
-                        ([f"--input={tmp_path / 'rows.tsv'}", "--column=sentense"], "sentence")):
+                        ([f"--input={tmp_path / 'rows.tsv'}", "--column=sentense"], "sentence"),
+                        ([f"--input={tmp_path / 'rows.jsonl'}"], r"rows.jsonl:2: 'text' is no text"),
+                        ([f"--input={tmp_path / 'gaps.jsonl'}"], r"gaps.jsonl:2 has no value in 'text'")):
         with pytest.raises(UserError, match=said):
             predict.main([*options, *wrong])
 
@@ -70,8 +74,9 @@ def test_the_door_scores_a_run_that_learned_a_task(trained, tmp_path, tasks_dir)
     evaluate.main([f"--checkpoint={workdir}"])
     scores = json.loads((workdir / "evaluation.json").read_text())
     results = json.loads((workdir / run.RESULTS).read_text())
-    for name in ("accuracy", "macro_f1", "mean"):
-        assert scores[f"validation/{name}"] == pytest.approx(results[f"validation/{name}"])
+    assert sorted(scores) == ["examples", *(f"validation/{name}" for name in ("accuracy", "loss", "macro_f1", "mean"))]
+    for name, value in scores.items():
+        assert value == pytest.approx(results[name], rel=1e-4)
     with pytest.raises(UserError, match="tagging, split validation, has other labels"):
         evaluate.main([f"--checkpoint={workdir}", "--config.task.name=tagging", f"--workdir={tmp_path / 'other'}"])
 
@@ -82,7 +87,7 @@ def test_what_has_not_learned_a_task_is_refused(trained, tmp_path):
     with pytest.raises(UserError, match="has not learned a task"):
         FineTuned.load(tmp_path / "encoder")
     with pytest.raises(UserError, match="does not take texts of 128 tokens"):
-        FineTuned.load(workdir)
+        FineTuned.load(workdir, length=128)
 
 
 @pytest.mark.full

@@ -37,7 +37,7 @@ def answers(kind: str, classes: list[str], count: int = 60) -> list[dict]:
     return made
 
 
-def runs(workdir, task: str, lines: list[dict] | None, settings=SETTINGS, seeds: int = 3) -> dict:
+def runs(workdir, task: str, kind: str, lines: list[dict] | None, settings=SETTINGS, seeds: int = 3) -> dict:
     """Writes the files of a task's runs; returns what `results_of` would."""
     draw, found = random.Random(1), []
     for at, setting in enumerate(settings):
@@ -61,8 +61,8 @@ def runs(workdir, task: str, lines: list[dict] | None, settings=SETTINGS, seeds:
                               scores={"validation/accuracy": score}))
     summaries = [protocol.summary(setting, [one["scores"]["validation/accuracy"] for one in found
                                             if one["setting"] == setting]) for setting in settings]
-    return dict(metric="validation/accuracy", selected=settings[0], best=found[0]["directory"], settings=summaries,
-                runs=found)
+    return dict(kind=kind, metric="validation/accuracy", selected=settings[0], best=found[0]["directory"],
+                settings=summaries, runs=found)
 
 
 @pytest.mark.parametrize("kind, classes, pictures", [
@@ -73,7 +73,7 @@ def runs(workdir, task: str, lines: list[dict] | None, settings=SETTINGS, seeds:
     ("regression", [""], ["curves", "settings", "scatter"]),
 ])
 def test_every_kind_of_task_has_its_pictures(kind, classes, pictures, tmp_path):
-    results = {"my/task": runs(tmp_path, "my/task", answers(kind, classes))}
+    results = {"my/task": runs(tmp_path, "my/task", kind, answers(kind, classes))}
     drawn = plots.draw(results, tmp_path)["my/task"]
     assert [one.path for one in drawn] == [tmp_path / "plots" / f"my-task-{name}.png" for name in pictures]
     for one in drawn:
@@ -81,13 +81,14 @@ def test_every_kind_of_task_has_its_pictures(kind, classes, pictures, tmp_path):
         assert 200 < height < 2000 and 200 < width < 2000
 
 
-@pytest.mark.parametrize("lines", [
-    None, [], [dict(idx=0, prediction="a", probabilities=[1.0])],  # no file, no lines, no labels
-    [dict(idx=0, prediction=[], probabilities=[], label=[])],  # no word of tagging
-    [dict(idx=0, prediction=[], probabilities=[0.1], label=[])],  # no label of an example
+@pytest.mark.parametrize("kind, lines", [
+    ("classification", None), ("classification", []),  # no file, no lines
+    ("classification", [dict(idx=0, prediction="a", probabilities=[1.0])]),  # no labels
+    ("tagging", [dict(idx=0, prediction=[], probabilities=[], label=[])]),  # no word
+    ("multilabel", [dict(idx=0, prediction=[], probabilities=[0.1], label=[])]),  # no label of an example
 ])
-def test_what_is_missing_is_left_out(lines, tmp_path):
-    found = runs(tmp_path, "task", lines, seeds=1)
+def test_what_is_missing_is_left_out(kind, lines, tmp_path):
+    found = runs(tmp_path, "task", kind, lines, seeds=1)
     for path in tmp_path.glob("task/*/*.json*"):
         path.unlink()
     assert [one.path.stem for one in plots.draw({"task": found}, tmp_path)["task"]] == ["task-curves", "task-settings"]
@@ -95,19 +96,19 @@ def test_what_is_missing_is_left_out(lines, tmp_path):
 
 def test_numbers_that_are_nan_are_left_out(tmp_path):
     lines = [dict(idx=0, prediction=float("nan"), label=1.0), dict(idx=1, prediction=float("nan"), label=1.0)]
-    assert len(plots.draw({"task": runs(tmp_path, "task", lines)}, tmp_path)["task"]) == 3
+    assert len(plots.draw({"task": runs(tmp_path, "task", "regression", lines)}, tmp_path)["task"]) == 3
 
 
 def test_many_settings_have_colours_of_their_own(tmp_path):
     settings = [dict(bs=32, ep=3, lr=number / 1e5) for number in range(1, 21)]
-    found = runs(tmp_path, "task", None, settings, seeds=1)
+    found = runs(tmp_path, "task", "classification", None, settings, seeds=1)
     assert len(set(plots._colours(found))) == 20
     assert len(plots.draw({"task": found}, tmp_path)["task"]) == 2
 
 
 def test_the_page_is_whole_and_escaped(tmp_path):
-    results = {"<b>bold</b>": runs(tmp_path, "bold", answers("classification", ["<i>", "&"])),
-               "glue/mrpc": runs(tmp_path, "glue/mrpc", None)}
+    results = {"<b>bold</b>": runs(tmp_path, "bold", "classification", answers("classification", ["<i>", "&"])),
+               "glue/mrpc": runs(tmp_path, "glue/mrpc", "classification", None)}
     for found in results["glue/mrpc"]["runs"]:
         found["scores"]["validation/f1"] = 0.91
     report.write(results, "runs/<script>", "python evaluate.py --checkpoint='runs/<script>'", tmp_path)
@@ -127,7 +128,8 @@ def test_the_page_is_whole_and_escaped(tmp_path):
 
 
 def test_the_door_writes_the_report(short_recipe, tmp_path, monkeypatch, capsys):
-    results = {"classification": runs(tmp_path, "classification", answers("classification", ["no", "yes"]))}
+    results = {"classification": runs(tmp_path, "classification", "classification",
+                                      answers("classification", ["no", "yes"]))}
     monkeypatch.setattr(protocol, "fine_tune", lambda *_: results)
     (tmp_path / "recipe.py").write_text("from bert_jax.config import recipe as get_config\n")
     evaluate.main([f"--config={tmp_path / 'recipe.py'}", f"--checkpoint={short_recipe.init_from}",

@@ -51,15 +51,15 @@ def test_f1_of_each_label():
     ("tagging", [dict(prediction=[], probabilities=[], label=[]),
                  dict(prediction=["O", "P"], probabilities=[[0.9, 0.1], [0.4, 0.6]], label=["O", "O"])], ["O", "O"]),
 ])
-def test_kinds_are_known_from_their_lines(kind, lines, labels, tmp_path):
+def test_predictions_of_every_kind_are_read(kind, lines, labels, tmp_path):
     (tmp_path / "predictions").mkdir()
     path = tmp_path / "predictions" / "validation.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    found = predictions.read(tmp_path, "validation")
-    assert found.kind == kind and found.labels == labels
+    found = predictions.read(tmp_path, "validation", kind)
+    assert found.labels == labels
     assert (found.confidences is not None) == (kind == "classification")
 
     hidden = [{name: line[name] for name in line if name != "label"} for line in lines]
     path.write_text("".join(json.dumps(line) + "\n" for line in hidden))
-    assert predictions.read(tmp_path, "validation") is None
-    assert predictions.read(tmp_path, "test") is None
+    assert predictions.read(tmp_path, "validation", kind) is None
+    assert predictions.read(tmp_path, "test", kind) is None

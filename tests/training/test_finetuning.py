@@ -67,6 +67,18 @@ def test_other_kinds_are_learned(task_recipe, tmp_path, kind, metric, least):
             results["validation/pearson"])
 
 
+def test_words_that_have_no_room_are_not_scored(short_recipe, tmp_path):
+    short_recipe.task.name, short_recipe.task.length = "tagging", 7  # five words
+    short_recipe.train.batch_size = 14  # and a last batch of other examples than those in order
+    results, predicted = go(short_recipe, tmp_path), predictions(tmp_path)
+    expected = [row["tags"][:5] for row in rows("tagging", 60, 1)]
+    assert [line["label"] for line in predicted] == expected
+    assert [len(line["prediction"]) for line in predicted] == [len(line["probabilities"]) for line in predicted] == [
+        len(tags) for tags in expected]
+    right = [guess == tag for line, tags in zip(predicted, expected) for guess, tag in zip(line["prediction"], tags)]
+    assert results["validation/accuracy"] == pytest.approx(np.mean(right))
+
+
 def test_stopped_and_resumed_it_is_the_same_run(short_recipe, tmp_path):
     short_recipe.checkpoint.every = -1
     whole = go(short_recipe, tmp_path / "whole")
