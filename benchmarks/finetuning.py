@@ -1,12 +1,15 @@
 """Fine-tuning on this machine beside Hugging Face's: the same losses, and the time that both take.
 
-    python -m benchmarks.finetuning --model DIR --data_dir DIR [--task mrpc] [--steps 200]         # losses
-    python -m benchmarks.finetuning --model DIR --data_dir DIR [--task mrpc] --epochs 3            # time
+    python -m benchmarks.finetuning --model DIR --data_dir DIR [--task mrpc] [--steps 200]                  # losses
+    python -m benchmarks.finetuning --model DIR --data_dir DIR [--task mrpc] --epochs 3                     # time
+    python -m benchmarks.finetuning --model DIR --data_dir DIR [--task mrpc] --epochs 3 --seeds 5 --results FILE
 
 `DIR` of --model is a Hugging Face directory with a tokenizer, of --data_dir one made by `prepare glue`. The first form
 trains PyTorch's `BertForSequenceClassification` and ours from the same weights, head included, on the same batches with
 AdamW and no dropout, and prints how far losses and the scores of the development set are apart. The second one trains
 with dropout, end to end: the Trainer with dynamic padding, and the loop of `train.py`, each in a process of its own.
+The third one does that for several seeds and prints the scores of both sides with the 95% interval of the difference of
+their means (Welch's); FILE keeps them, a line a run, so that the same command goes on where it was stopped.
 """
 
 import argparse
@@ -19,10 +22,13 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from scipy import stats
 
 from bert_jax import config as configs
 from bert_jax.tasks import examples
 from bert_jax.tasks.glue import TASKS
+
+SIDES = ("ours", "theirs")
 
 
 def main() -> None:
@@ -33,10 +39,19 @@ def main() -> None:
     parser.add_argument("--task", default="mrpc", choices=[name for name, task in TASKS.items() if task.train])
     parser.add_argument("--steps", type=int, default=200, help="of the comparison of losses")
     parser.add_argument("--epochs", type=float, default=0.0, help="compare the time of so many epochs instead")
-    parser.add_argument("--side", choices=("ours", "theirs"), help=argparse.SUPPRESS)
+    parser.add_argument("--learning_rate", type=float, default=5e-5)
+    parser.add_argument("--train_split", default="train", help="to learn from less: 'train[:8000]'")
+    parser.add_argument("--seeds", type=int, default=0, help="compare the scores of so many runs of each side")
+    parser.add_argument("--results", type=Path, help="a file of JSON lines that keeps these scores")
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.seeds and not (args.epochs and args.results):
+        parser.error("--seeds needs --epochs and --results")
     if args.side:
         print(json.dumps(dict(ours=train_ours, theirs=train_theirs)[args.side](args)))
+    elif args.seeds:
+        compare_scores(args)
     elif args.epochs:
         compare_time(args)
     else:
@@ -46,9 +61,10 @@ def main() -> None:
 def recipe(args):
     made = configs.recipe()
     made.task.name, made.task.data_dir, made.init_from = TASKS[args.task].name, args.data_dir, str(args.model)
+    made.seed, made.task.train_split = args.seed, args.train_split
     made.train.batch_size, made.train.epochs = 32, args.epochs or 3.0
-    made.optimizer.update(dict(name="adamw", learning_rate=5e-5, epsilon=1e-8, weight_decay=0.0, warmup_share=0.1,
-                               decay_start="warmup"))
+    made.optimizer.update(dict(name="adamw", learning_rate=args.learning_rate, epsilon=1e-8, weight_decay=0.0,
+                               warmup_share=0.1, decay_start="warmup"))
     made.evaluate.every, made.checkpoint.every, made.log.every = 0, 0, 50
     made.log.tensorboard = False
     return made
@@ -127,21 +143,54 @@ def compare_losses(args) -> None:
 
 
 def compare_time(args) -> None:
-    """Runs both sides, each in a process of its own, and prints seconds and their ratio."""
+    """Runs both sides and prints seconds and their ratio."""
     spent = {}
-    for side in ("ours", "theirs"):
-        began = time.monotonic()
-        done = subprocess.run([sys.executable, "-m", "benchmarks.finetuning", f"--model={args.model}",
-                               f"--data_dir={args.data_dir}", f"--task={args.task}", f"--epochs={args.epochs}",
-                               f"--side={side}"], capture_output=True, text=True)
-        if done.returncode:
-            sys.exit(done.stderr)
-        spent[side] = json.loads(done.stdout.splitlines()[-1]) | dict(all=time.monotonic() - began)
+    for side in SIDES:
+        spent[side] = train_apart(args, side)
         print(f"{side}: {spent[side]['all']:.0f} s in all, {spent[side]['training']:.0f} s of them training; "
-              f"{spent[side]['metric']}", flush=True)
+              f"{_shown(spent[side]['scores'])}", flush=True)
     print(f"{args.task}, {args.epochs:g} epochs, batch 32, float32: bert-jax is faster by "
           f"{spent['theirs']['all'] / spent['ours']['all']:.2f} in all, "
           f"{spent['theirs']['training'] / spent['ours']['training']:.2f} in training")
+
+
+def compare_scores(args) -> None:
+    """Runs both sides with every seed that is not done yet, and prints what they score."""
+    setting = dict(task=args.task, train_split=args.train_split, epochs=args.epochs, learning_rate=args.learning_rate)
+    kept = [json.loads(line) for line in args.results.read_text().splitlines()] if args.results.exists() else []
+    done = {(run["side"], run["seed"]): run["scores"] for run in kept if setting.items() <= run.items()}
+    for seed in range(args.seeds):
+        for side in SIDES:
+            if (side, seed) not in done:
+                args.seed = seed
+                run = setting | dict(side=side, seed=seed) | train_apart(args, side)
+                done[side, seed] = run["scores"]
+                with args.results.open("a") as file:
+                    file.write(json.dumps(run) + "\n")
+                print(f"{side}, seed {seed}: {_shown(run['scores'])}", flush=True)
+    print(f"{args.task}, {args.train_split}, {args.epochs:g} epochs, learning rate {args.learning_rate:g}, batch 32, "
+          f"{args.seeds} seeds")
+    for metric in TASKS[args.task].metrics:
+        ours, theirs = (np.array([done[side, seed][metric] for seed in range(args.seeds)]) for side in SIDES)
+        interval = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
+        print(f"  {metric}: ours {ours.mean():.4f} (deviation {ours.std(ddof=1):.4f}), "
+              f"theirs {theirs.mean():.4f} ({theirs.std(ddof=1):.4f}); difference {ours.mean() - theirs.mean():+.4f}, "
+              f"95% interval {interval.low:+.4f} to {interval.high:+.4f}")
+
+
+def _shown(scores: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+
+
+def train_apart(args, side: str) -> dict:
+    """What a side says of its training, done in a process of its own, with the seconds that this took."""
+    began = time.monotonic()
+    options = ("model", "data_dir", "task", "epochs", "learning_rate", "train_split", "seed")
+    done = subprocess.run([sys.executable, "-m", "benchmarks.finetuning", f"--side={side}",
+                           *(f"--{name}={getattr(args, name)}" for name in options)], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1]) | dict(all=time.monotonic() - began)
 
 
 def train_ours(args) -> dict:
@@ -149,8 +198,9 @@ def train_ours(args) -> dict:
 
     with tempfile.TemporaryDirectory() as directory:
         results = train(configs.resolve(recipe(args)), Path(directory), Console(quiet=True))
-    scores = {name: round(value, 4) for name, value in results.items() if "/" in name}
-    return dict(training=results["seconds"]["training"], metric=str(scores))
+    first = TASKS[args.task].validation[0]
+    scores = {metric: results[f"{first}/{metric}"] for metric in TASKS[args.task].metrics}
+    return dict(training=results["seconds"]["training"], scores=scores)
 
 
 def train_theirs(args) -> dict:
@@ -159,6 +209,7 @@ def train_theirs(args) -> dict:
     from bert_jax.tasks import metrics
 
     task = TASKS[args.task]
+    transformers.set_seed(args.seed)  # of the head that is made here; the Trainer's own is set below
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
         args.model, num_labels=len(task.labels) or 1)
     tokenizer = transformers.AutoTokenizer.from_pretrained(args.model)
@@ -171,10 +222,12 @@ def train_theirs(args) -> dict:
 
     with tempfile.TemporaryDirectory() as directory:
         arguments = transformers.TrainingArguments(
-            directory, per_device_train_batch_size=32, per_device_eval_batch_size=32, num_train_epochs=args.epochs,
-            learning_rate=5e-5, warmup_steps=0.1, lr_scheduler_type="linear", save_strategy="no", report_to="none",
-            logging_steps=50, use_cpu=True, disable_tqdm=True)
-        trainer = transformers.Trainer(model, arguments, train_dataset=dataset("train"), processing_class=tokenizer,
+            directory, seed=args.seed, per_device_train_batch_size=32, per_device_eval_batch_size=32,
+            num_train_epochs=args.epochs, learning_rate=args.learning_rate, warmup_steps=0.1,
+            lr_scheduler_type="linear", save_strategy="no", report_to="none", logging_steps=50, use_cpu=True,
+            disable_tqdm=True)
+        train_dataset = dataset(args.train_split)
+        trainer = transformers.Trainer(model, arguments, train_dataset=train_dataset, processing_class=tokenizer,
                                        data_collator=transformers.DataCollatorWithPadding(tokenizer))
         began = time.monotonic()
         trainer.train()
@@ -183,7 +236,7 @@ def train_theirs(args) -> dict:
         predicted = trainer.predict(held_out).predictions
     decided = predicted.argmax(-1) if len(task.labels) else predicted[:, 0]
     scores = metrics.score(task.metrics, np.array([row["labels"] for row in held_out]), decided)
-    return dict(training=training, metric=str({name: round(value, 4) for name, value in scores.items()}))
+    return dict(training=training, scores={metric: scores[metric] for metric in task.metrics})
 
 
 if __name__ == "__main__":
