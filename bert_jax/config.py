@@ -80,6 +80,9 @@ class TaskConfig:
     text: str = key("", "the feature that holds the text, or the first of a pair; empty: inferred")
     text_pair: str = key("", "the feature that holds the second text of a pair; empty: inferred")
     label: str = key("", "the feature that holds the label; empty: inferred")
+    folds: int = key(0, "cross-validation: parts of train_split, of which one is scored on and the others are learned "
+                     "from; classes have their shares in each; 0: none")
+    fold: int = key(0, "the part that is scored on, from 0")
     metrics: tuple = key((), "metrics, the mean of which counts; empty: GLUE's own, or what suits the kind of label")
     length: int = key(128, "most tokens of an example, special tokens included; longer texts lose their end")
     row_counts: int = key(2, "numbers of rows in which batches may come: each is compiled, and more of them are padded "
@@ -156,6 +159,8 @@ class TrainConfig:
     accumulation: int = key(1, "parts in which a batch is computed, one after the other, to save memory", free=True)
     replicas: int = key(1, "parts of which each has losses and clipping of its own, their gradients then added up, as "
                         "in Google's code on so many TPU cores; 1: the batch as a whole, whatever the mesh")
+    patience: int = key(0, "end the run after so many held-out evaluations in a row without a better score, and keep "
+                        "the best step's parameters; 0: train all steps")
     stop_after: int = key(0, "stop cleanly at this step, to be resumed later; 0: run to the end", free=True)
 
 
@@ -177,6 +182,10 @@ class ProtocolConfig:
     batch_sizes: tuple = key((32,), "batch sizes to try", free=True)
     epochs: tuple = key((3.0,), "numbers of epochs to try", free=True)
     seeds: int = key(1, "runs of each setting, with the seeds 0, 1, ...", free=True)
+    folds: int = key(0, "cross-validation: runs of each seed, each scored on another part of the training split; 0: "
+                     "the validation splits are scored on", free=True)
+    from_mnli: bool = key(False, "start MRPC, RTE and STS-B from the best model of MNLI, which is then tuned first",
+                          free=True)
     keep: str = key("best", "of which runs the checkpoints stay: of each task's best one, or of all",
                     choices=("best", "all"), free=True)
 
@@ -249,6 +258,8 @@ class Config:
                             "from its labels")
     init_from: str = key("", "start from the parameters of a checkpoint: a run, a Hugging Face directory, or Google's "
                          "bert_model.ckpt; architecture, vocabulary and tokenizer are then its own")
+    init_heads: str = key("all", "which of its heads to start from: all that this run has too, or none, since a head "
+                          "of one task means nothing to another", choices=("all", "none"))
     init_vocabulary: str = key("same", "if tokenizer.vocab_file is not the checkpoint's vocabulary: refuse it, give "
                                "each token that both know its row, or keep the rows in their order",
                                choices=("same", "by_token", "by_id"))

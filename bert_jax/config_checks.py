@@ -102,6 +102,13 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
     length, of = (config.task, "task.length") if config.task.name else (instances, "instances.length")
     require(5 <= length.length <= model.max_position_embeddings, of,
             f"from 5 to model.max_position_embeddings, {model.max_position_embeddings}")
+    require(config.task.folds != 1, "task.folds", "at least 2, or 0 for none")
+    require(config.task.fold < max(config.task.folds, 1), "task.fold", f"below task.folds, {config.task.folds}")
+    require(not (config.task.folds and config.task.validation_splits), "task.folds", "0 with task.validation_splits",
+            hint="parts of task.train_split are what is scored on")
+    require(config.protocol.folds != 1, "protocol.folds", "at least 2, or 0 for none")
+    require(not train.patience or config.evaluate.every, "train.patience", "0 without evaluate.every",
+            hint="--config.evaluate.every=-1 evaluates after each epoch")
     require(not config.task.name or train.replicas == 1, "train.replicas", "1 for a task")
     require(train.batch_size % train.replicas == 0, "train.replicas",
             f"a divisor of train.batch_size, {train.batch_size}")

@@ -36,8 +36,17 @@ def adopt(config: Config, before: Config | None = None) -> tuple[Config, Pretrai
         return config, None
     if before and before.init_from == config.init_from:
         return adopt_from(config, before.model, before.tokenizer, "the checkpoint that the run began from"), None
-    source = open_pretrained(Path(config.init_from))
+    source = opened(config)
     return adopt_from(config, source.model, source.tokenizer, str(source.path)), source
+
+
+def opened(config: Config) -> Pretrained:
+    """The checkpoint that a recipe starts from, with those of its heads that the recipe wants.
+
+    Raises:
+        UserError: as `open_pretrained`.
+    """
+    return open_pretrained(Path(config.init_from), heads=() if config.init_heads == "none" else None)
 
 
 def adopt_from(config: Config, model: ModelConfig, tokenizer: TokenizerConfig, where: str) -> Config:
@@ -139,7 +148,7 @@ def overlaid(source: Pretrained, wanted: dict, vocabulary: Vocabulary, by_token:
         else:
             raise UserError(f"{path} of {source.path} does not fit the recipe", found=f"{list(value.shape)}",
                             expected=f"{list(initial.shape)}",
-                            hint="python -m bert_jax convert ... --heads=none makes one without this head")
+                            hint="--config.init_heads=none starts without its heads")
     return tree(result), new
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import jax
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
+from orbax.checkpoint import checkpoint_managers as policies
 
 from bert_jax.checkpoint import digests
 from bert_jax.checkpoint.layout import CANONICAL_VERSION
@@ -24,12 +25,16 @@ ITEMS = ("params", "optimizer", "about")
 log = logging.getLogger(__name__)
 
 
+def _rank(metrics: dict[str, float]) -> tuple[float, float]:
+    return metrics["score"], -metrics["step"]
+
+
 class Checkpoints:
     """The checkpoints of a run, by step.
 
     Args:
         directory: where they lie; made if it is not there.
-        keep: how many of the latest to keep.
+        keep: how many of the latest to keep; the best of those that were saved with a score stays too.
         keep_every: keep those whose step is a multiple of it for good; 0 for none.
         read_only: change nothing there, not even what a killed run left behind.
     """
@@ -45,8 +50,12 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(
             self.directory,
             options=ocp.CheckpointManagerOptions(
-                max_to_keep=keep,
-                keep_period=keep_every or None,
+                preservation_policy=policies.AnyPreservationPolicy([
+                    policies.LatestN(keep),
+                    policies.BestN(get_metric_fn=_rank, n=1, keep_checkpoints_without_metrics=False),
+                    *[policies.EveryNSteps(keep_every)] * (keep_every > 0),
+                ]),
+                best_fn=_rank,  # or the scores of earlier processes are not read
                 read_only=read_only,
                 async_options=ocp.AsyncOptions(post_finalization_callback=self._write_digests),
             ),
@@ -56,19 +65,21 @@ class Checkpoints:
         """Steps that have a complete checkpoint, rising."""
         return sorted(self._manager.all_steps())
 
-    def save(self, step: int, params, optimizer, about: dict) -> None:
+    def save(self, step: int, params, optimizer, about: dict, score: float | None = None) -> None:
         """Starts to save canonical trees; returns once they may be overwritten, and goes on in the background.
 
         Args:
             optimizer: None if there is no optimiser's state.
             about: nested plain values that say of which model and text they are; `restore` compares them.
+            score: of what is saved; larger is better, and of equal ones the first.
         """
         self._checked.pop(step, None)
         items = dict(params=ocp.args.StandardSave(params),
                      about=ocp.args.JsonSave(dict(canonical_version=CANONICAL_VERSION, **about)))
         if optimizer is not None:
             items["optimizer"] = ocp.args.StandardSave(optimizer)
-        self._manager.save(step, args=ocp.args.Composite(**items))
+        self._manager.save(step, args=ocp.args.Composite(**items),
+                           metrics=None if score is None else dict(step=step, score=score))
 
     def latest_good(self) -> int | None:
         """The latest step whose files agree with their digests, or None if there is no checkpoint at all.
@@ -125,6 +136,12 @@ class Checkpoints:
             items["optimizer"] = ocp.args.StandardRestore(optimizer)
         restored = self._manager.restore(step, args=ocp.args.Composite(**items))
         return restored["params"], restored["optimizer"] if optimizer is not None else None
+
+    def drop_after(self, step: int) -> None:
+        """Removes the checkpoints of later steps."""
+        for later in self.steps():
+            if later > step:
+                self._manager.delete(later)
 
     def wait(self) -> None:
         """Returns when all that was saved is on disk."""

@@ -28,7 +28,7 @@ from bert_jax.tasks.examples import Examples
 from bert_jax.tasks.tokenised import TokenisedTask, tokenise
 from bert_jax.text.wordpiece import Encoder
 from bert_jax.training import state
-from bert_jax.training.finetuning import Validation, validation_splits
+from bert_jax.training.finetuning import Validation, scored_splits
 from bert_jax.training.predicting import Predictions, Predictor
 
 
@@ -140,9 +140,8 @@ def score(config: Config, checkpoint: Path, workdir: Path) -> dict[str, float]:
     model = FineTuned.load(checkpoint, config.task.length, config.evaluate.batch_size or config.train.batch_size,
                            config.compute)
     directory = Path(config.task.cache_dir or workdir / "task")
-    splits = hosts.first_host_first(lambda: {
-        split: tokenised.open_or_make(directory, config.task, split, model.vocabulary, model.tokenizer)
-        for split in validation_splits(config)})
+    splits = hosts.first_host_first(lambda: scored_splits(config, lambda split: tokenised.open_or_make(
+        directory, config.task, split, model.vocabulary, model.tokenizer)))
     for split, task in splits.items():
         model.check(task, f"{config.task.name}, split {split}")
         if task.hidden:

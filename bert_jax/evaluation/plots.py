@@ -57,7 +57,7 @@ def _of_task(task: str, found: dict, workdir: Path) -> list[Picture]:
     keep("curves", curves(task, found, workdir),
          "A line a run, coloured by its setting; bold: the setting that was selected.")
     keep("settings", settings(task, found),
-         "A dot a seed; the diamond is their mean, the bar its 95% bootstrap interval. Bold: the setting that was "
+         "A dot a run; the diamond is their mean, the bar its 95% bootstrap interval. Bold: the setting that was "
          "selected.")
     split = split_of(found["metric"])
     predicted = predictions.read(workdir / found["best"], split, found["kind"])
@@ -125,7 +125,7 @@ def _baseline(found: dict, workdir: Path) -> float | None:
 
 
 def settings(task: str, found: dict) -> Figure:
-    """The scores of each setting over its seeds."""
+    """The scores of each setting over its runs."""
     count, metric = len(found["settings"]), found["metric"]
     figure = Figure(figsize=(7.5, 1.1 + 0.34 * count), layout="constrained")
     ax = figure.subplots()

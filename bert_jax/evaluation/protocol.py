@@ -23,24 +23,28 @@ from bert_jax.config import Config
 from bert_jax.errors import UserError
 from bert_jax.evaluation import predictions
 from bert_jax.tasks import examples
-from bert_jax.tasks.glue import TASKS
+from bert_jax.tasks.glue import AFTER_MNLI, TASKS
 from bert_jax.training import run
-from bert_jax.training.finetuning import validation_splits
+from bert_jax.training.finetuning import counted
 from bert_jax.training.loop import train
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the protocol: the task and the setting, its recipe, and its directory within the protocol's."""
+    """A run of the protocol: the task and the setting, its recipe, and the runs from the best of which it starts,
+    rather than from the recipe's `init_from`."""
 
     task: str
     setting: dict[str, float]
     config: Config
+    through: tuple["Run", ...] = ()
 
     @property
     def name(self) -> str:
+        """Its directory within the protocol's."""
         setting = "-".join(f"{name}{value:g}" for name, value in self.setting.items())
-        return f"{self.task.replace('/', '-')}/{setting}-seed{self.config.seed}"
+        fold = f"-fold{self.config.task.fold}" if self.config.task.folds else ""
+        return f"{self.task.replace('/', '-')}/{setting}-seed{self.config.seed}{fold}"
 
 
 def plan(config: Config, checkpoint: Path, workdir: Path, tasks: tuple[str, ...]) -> list[Run]:
@@ -50,21 +54,30 @@ def plan(config: Config, checkpoint: Path, workdir: Path, tasks: tuple[str, ...]
         config: the recipe; `protocol` says what is tried.
         checkpoint: what each run starts from.
         workdir: gets the tokenised tasks, which runs share.
-        tasks: some of `protocol.tasks`, or others.
+        tasks: some of `protocol.tasks`, or others. With `protocol.from_mnli` those of MNLI come first.
 
     Raises:
         UserError: a task is not known, AX for one, or its data is not there.
     """
-    protocol, planned = config.protocol, []
+    protocol, planned, of_mnli = config.protocol, [], ()
+    if protocol.from_mnli and any(task.removeprefix("glue/") in AFTER_MNLI for task in tasks):
+        tasks = ("mnli", *(task for task in tasks if task.removeprefix("glue/") != "mnli"))
     for task in tasks:
         name = _data_set(task)
-        for batch_size, epochs, rate, seed in itertools.product(
-                protocol.batch_sizes, protocol.epochs, protocol.learning_rates, range(protocol.seeds)):
-            planned.append(Run(task, dict(bs=batch_size, ep=epochs, lr=rate), dataclasses.replace(
-                config, seed=seed, init_from=str(checkpoint),
-                task=dataclasses.replace(config.task, name=name, cache_dir=str(workdir / "tokenised")),
+        for batch_size, epochs, rate, seed, fold in itertools.product(
+                protocol.batch_sizes, protocol.epochs, protocol.learning_rates, range(protocol.seeds),
+                range(protocol.folds or 1)):
+            of_task = dataclasses.replace(config.task, name=name, cache_dir=str(workdir / "tokenised"))
+            if protocol.folds:
+                of_task = dataclasses.replace(of_task, folds=protocol.folds, fold=fold, validation_splits=())
+            recipe = dataclasses.replace(
+                config, seed=seed, init_from=str(checkpoint), task=of_task,
                 train=dataclasses.replace(config.train, batch_size=int(batch_size), epochs=float(epochs)),
-                optimizer=dataclasses.replace(config.optimizer, learning_rate=float(rate)))))
+                optimizer=dataclasses.replace(config.optimizer, learning_rate=float(rate)))
+            planned.append(Run(task, dict(bs=batch_size, ep=epochs, lr=rate), recipe,
+                               of_mnli if task.removeprefix("glue/") in AFTER_MNLI else ()))
+        if protocol.from_mnli and task == "mnli":
+            of_mnli = tuple(planned)
         examples.opened(name, config.task.data_dir, config.task.train_split)
     return planned
 
@@ -100,7 +113,7 @@ def fine_tune(planned: list[Run], workdir: Path, console: Console) -> dict[str, 
                 continue
             left = f", about {(time.monotonic() - began) / done * (len(todo) - done) / 60:.0f} min left" if done else ""
             console.rule(f"run {done + 1} of {len(todo)}: {one.name}{left}", align="left")
-            train(one.config, workdir / one.name, console)
+            train(recipe_of(one, workdir), workdir / one.name, console)
             if jax.process_count() > 1:
                 multihost_utils.sync_global_devices(one.name)  # the first host writes the results that all look for
             if not is_done(one, workdir):
@@ -114,16 +127,30 @@ def fine_tune(planned: list[Run], workdir: Path, console: Console) -> dict[str, 
     return results
 
 
+def recipe_of(one: Run, workdir: Path) -> Config | None:
+    """The recipe of a run; None as long as it is to start from the best of runs that are not all done.
+
+    Raises:
+        UserError: as `is_done`.
+    """
+    if not one.through:
+        return one.config
+    if not all(is_done(other, workdir) for other in one.through):
+        return None
+    (found,) = results_of(list(one.through), workdir).values()
+    return dataclasses.replace(one.config, init_from=str(workdir / found["best"]), init_heads="none")
+
+
 def is_done(one: Run, workdir: Path) -> bool:
     """Whether a run has its results.
 
     Raises:
         UserError: it has, and they are of another recipe.
     """
-    directory = workdir / one.name
-    if not (directory / run.RESULTS).exists():
+    directory, recipe = workdir / one.name, recipe_of(one, workdir)
+    if not recipe or not (directory / run.RESULTS).exists():
         return False
-    config, _ = initial.adopt(one.config, run.read_config(directory))
+    config, _ = initial.adopt(recipe, run.read_config(directory))
     run.check_resume(config, directory)
     return True
 
@@ -132,9 +159,9 @@ def results_of(planned: list[Run], workdir: Path) -> dict[str, dict]:
     """What the finished runs say, by task.
 
     Returns:
-        For each task its `kind`, `metric` (that counts), `runs` (setting, seed, scores, seconds, directory), `settings`
-        (each with `best`, `median`, `mean`, `deviation` and `interval` over its seeds), `selected` (the setting with
-        the best mean) and `best` (the directory of the best run with it); of a classification
+        For each task its `kind`, `metric` (that counts), `runs` (setting, seed, fold, scores, seconds, directory),
+        `settings` (each with `best`, `median`, `mean`, `deviation` and `interval` over its runs), `selected` (the
+        setting with the best mean) and `best` (the directory of the best run with it); of a classification
         `expected_calibration_error` too, of that run on the split that counts.
     """
     found = {}
@@ -151,7 +178,8 @@ def results_of(planned: list[Run], workdir: Path) -> dict[str, dict]:
         found[task] = dict(
             kind=runs[0][1]["kind"], metric=metric, selected=selected["setting"], best=max(of_selected)[1],
             settings=settings,
-            runs=[dict(directory=one.name, setting=one.setting, seed=one.config.seed, seconds=results["seconds"]["all"],
+            runs=[dict(directory=one.name, setting=one.setting, seed=one.config.seed, fold=one.config.task.fold,
+                       seconds=results["seconds"]["all"],
                        scores={name: value for name, value in results.items() if "/" in name})
                   for one, results in runs])
         predicted = predictions.read(workdir / found[task]["best"], split_of(metric), found[task]["kind"])
@@ -168,14 +196,6 @@ def split_of(metric: str) -> str:
 def said(setting: dict[str, float]) -> str:
     """A setting as a person reads it: 'bs 32, ep 3, lr 5e-05'."""
     return ", ".join(f"{name} {value:g}" for name, value in setting.items())
-
-
-def counted(config: Config, results: dict) -> str:
-    """The score by which a task's settings are compared: of its first validation split the mean of the metrics, or the
-    only one."""
-    split = validation_splits(config)[0]
-    names = [name for name in results if name.startswith(f"{split}/") and name != f"{split}/loss"]
-    return f"{split}/mean" if f"{split}/mean" in names else names[0]
 
 
 def summary(setting: dict, scores: list[float]) -> dict:

@@ -78,6 +78,10 @@ TASKS: dict[str, Task] = {
 }
 
 
+# Small ones that are like it: a model of MNLI may be a better start for them (Phang et al., 2018, arXiv:1811.01088).
+AFTER_MNLI = ("mrpc", "rte", "stsb")
+
+
 def leaderboard_file(task: Task, ids: Sequence[int], predictions: Sequence[float]) -> str:
     """The text of a file of test predictions as gluebenchmark.com takes it.
 

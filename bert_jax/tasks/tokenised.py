@@ -48,6 +48,15 @@ class TokenisedTask:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def take(self, chosen: np.ndarray) -> "TokenisedTask":
+        """Some of the examples, by their numbers."""
+        begins, lengths = self.offsets[chosen, 0], self.offsets[chosen, -1] - self.offsets[chosen, 0]
+        ends = np.cumsum(lengths)
+        kept = np.repeat(begins - (ends - lengths), lengths) + np.arange(lengths.sum())  # of the tokens
+        return dataclasses.replace(
+            self, tokens=self.tokens[kept], offsets=self.offsets[chosen] + (ends - lengths - begins)[:, None],
+            labels=self.labels[kept if self.kind == "tagging" else chosen], ids=self.ids[chosen])
+
     @property
     def known_labels(self) -> np.ndarray:
         """The labels; of tagging `[words]`, those of all words one after the other."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -17,7 +18,7 @@ from bert_jax.data.batches import Batch
 from bert_jax.errors import UserError, nearest
 from bert_jax.objectives import OF_KIND
 from bert_jax.parallel import mesh as meshes
-from bert_jax.tasks import metrics, tokenised
+from bert_jax.tasks import folds, metrics, tokenised
 from bert_jax.tasks.glue import TASKS
 from bert_jax.tasks.source import Packed, shuffled
 from bert_jax.tasks.tokenised import TokenisedTask
@@ -29,9 +30,18 @@ USUAL_METRICS = dict(classification=("accuracy", "macro_f1"), regression=("pears
 
 
 def validation_splits(config: Config) -> tuple[str, ...]:
-    """The splits that a recipe scores on."""
+    """The splits that a recipe scores on; of cross-validation it is one part of the training split."""
+    if config.task.folds:
+        return (folds.NAME,)
     glue = TASKS.get(config.task.name.removeprefix("glue/"))
     return config.task.validation_splits or (glue.validation if glue else ("validation",))
+
+
+def scored_splits(config: Config, opened: Callable[[str], TokenisedTask]) -> dict[str, TokenisedTask]:
+    """The splits that a recipe scores on, of those that `opened` gives."""
+    if config.task.folds:
+        return {folds.NAME: folds.of_folds(opened(config.task.train_split), config.task.folds, config.task.fold)[1]}
+    return {split: opened(split) for split in validation_splits(config)}
 
 
 def scores_of(config: Config, kind: str, split: str, labels: np.ndarray, decided: np.ndarray) -> dict[str, float]:
@@ -39,6 +49,13 @@ def scores_of(config: Config, kind: str, split: str, labels: np.ndarray, decided
     glue = TASKS.get(config.task.name.removeprefix("glue/"))
     names = config.task.metrics or (glue.metrics if glue else USUAL_METRICS[kind])
     return {f"{split}/{name}": value for name, value in metrics.score(names, labels, decided).items()}
+
+
+def counted(config: Config, scores: dict[str, float]) -> str:
+    """The name of the score that counts: of the first validation split the mean of the metrics, or the only one."""
+    split = validation_splits(config)[0]
+    names = [name for name in scores if name.startswith(f"{split}/") and name != f"{split}/loss"]
+    return f"{split}/mean" if f"{split}/mean" in names else names[0]
 
 
 class Finetuning:
@@ -57,17 +74,20 @@ class Finetuning:
     def __init__(self, config: Config, workdir: Path, source: Pretrained | None, progress: bool):
         self.vocabulary = preparation.prepare_vocabulary(config, workdir, source)
         directory = Path(config.task.cache_dir) if config.task.cache_dir else workdir / "task"
-        splits = (config.task.train_split, *validation_splits(config))
-        self._splits = {split: tokenised.open_or_make(directory, config.task, split, self.vocabulary, config.tokenizer)
-                        for split in splits}
-        self._train = self._splits[config.task.train_split]
-        for split, task in self._splits.items():
+        def opened(split: str) -> TokenisedTask:
+            return tokenised.open_or_make(directory, config.task, split, self.vocabulary, config.tokenizer)
+
+        self._train, self._scored = opened(config.task.train_split), scored_splits(config, opened)
+        if config.task.folds:
+            self._train, _ = folds.of_folds(self._train, config.task.folds, config.task.fold)
+        splits = {config.task.train_split: self._train, **self._scored}
+        for split, task in splits.items():
             if task.hidden:
                 raise UserError(f"the split {split!r} of {config.task.name} has no labels", found="hidden ones",
                                 expected="labels to learn from, or to score with",
                                 hint="another --config.task.train_split or --config.task.validation_splits")
             tokenised.check_same_labels(self._train, task, (config.task.train_split, split))
-        self.manifests = self.sources = {split: task.source for split, task in self._splits.items()}
+        self.manifests = self.sources = {split: task.source for split, task in splits.items()}
 
     @staticmethod
     def check(config: Config, mesh: Mesh) -> None:
@@ -105,6 +125,10 @@ class Finetuning:
         return {rows: {name: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype) for name, x in of_first.items()}
                 for rows in self._packed.counts}
 
+    def steps_by_rows(self) -> dict[int, int]:
+        """How many of the run's batches have so many rows."""
+        return dict(zip(*map(np.ndarray.tolist, np.unique(self._packed.rows, return_counts=True))))
+
     def batch(self, step: int) -> tuple[int, Batch]:
         """The number of rows of a step's batch, and those of them that this host prepares."""
         batch, _, _ = self._packed.batch(step)
@@ -113,8 +137,7 @@ class Finetuning:
 
     def held_out(self, params_sharding) -> "Validation":
         """What scores parameters on the validation splits."""
-        scored = {split: self._splits[split] for split in validation_splits(self._config)}
-        return Validation(scored, self._config,
+        return Validation(self._scored, self._config,
                           Predictor(self._config, self.vocabulary, self._mesh, params_sharding))
 
     def said(self) -> dict:
@@ -126,20 +149,23 @@ class Finetuning:
         kind, labels, found = self._train.kind, self._train.known_labels, {}
         guess = {"regression": lambda: labels.mean(), "multilabel": lambda: labels.mean(axis=0) > 0.5}.get(
             kind, lambda: np.bincount(labels).argmax())()
-        for split in validation_splits(self._config):
-            truth = self._splits[split].known_labels
+        for split, task in self._scored.items():
+            truth = task.known_labels
             found |= scores_of(self._config, kind, split, truth, np.broadcast_to(guess, truth.shape))
         return found
 
     def facts(self) -> dict[str, str]:
         """What the start-up summary says of the data."""
         task, config = self._train, self._config
-        held_out = ", ".join(f"{len(self._splits[split]):,} of {split}" for split in validation_splits(config))
+        held_out = ", ".join(f"{len(scored):,} of {split}" for split, scored in self._scored.items())
         names = ", ".join((*task.label_names[:6], *["..."] * (len(task.label_names) > 6)))
         labels = f"{len(task.label_names)} classes ({names})" if names else "numbers"
         cut = f"; {self._packed.truncated:,} are cut to {config.task.length} tokens" if self._packed.truncated else ""
+        source = config.task.train_split
+        if config.task.folds:
+            source += f", all but fold {config.task.fold} of {config.task.folds}"
         return {"task": f"{config.task.name}, {task.kind}: {labels}",
-                "data": f"{len(task):,} examples of {config.task.train_split}{cut}; scored on {held_out}",
+                "data": f"{len(task):,} examples of {source}{cut}; scored on {held_out}",
                 "batch": f"{config.train.batch_size} examples in {' or '.join(map(str, self._packed.counts))} rows of "
                          f"{config.task.length} tokens"}
 
@@ -160,6 +186,10 @@ class Validation:
             found[f"{split}/loss"] = said.loss
             found |= scores_of(self._config, task.kind, split, said.labels, said.decided)
         return found | dict(examples=self.examples)
+
+    def counted(self, scores: dict[str, float]) -> float:
+        """What says how good scores are, larger being better."""
+        return scores[counted(self._config, scores)]
 
     def write(self, directory: Path) -> None:
         """Writes what the last `score` predicted, a JSON object an example, as `SPLIT.jsonl`."""

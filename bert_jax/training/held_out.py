@@ -88,5 +88,9 @@ class HeldOut:
                 metrics["mlm_perplexity"] = math.exp(metrics["mlm_loss"])
         return metrics | dict(examples=self.examples)
 
+    def counted(self, scores: dict[str, float]) -> float:
+        """What says how good scores are, larger being better: the sum of the losses, negative."""
+        return -sum(scores[f"{name}_loss"] for name in self._config.objectives)
+
     def write(self, directory: Path) -> None:
         """Writes nothing: there are no predictions of single examples to keep."""

@@ -8,7 +8,6 @@ import jax
 from rich.console import Console
 
 from bert_jax.checkpoint import initial
-from bert_jax.checkpoint.formats import open_pretrained
 from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.checkpoint.store import Checkpoints
 from bert_jax.config import Config
@@ -22,7 +21,8 @@ from bert_jax.training.metrics import MetricsWriter, NoWriter, read
 from bert_jax.training.pretraining import Pretraining
 from bert_jax.training.progress import TrainingProgress
 from bert_jax.training.signals import stop_requests
-from bert_jax.training.step import make_train_step
+from bert_jax.training.step import compile_train_steps
+from bert_jax.training.stopping import EarlyStopping
 
 
 def train(config: Config, workdir: Path, console: Console) -> dict | None:
@@ -57,33 +57,24 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
             Checkpoints(workdir / CHECKPOINTS, config.checkpoint.keep, config.checkpoint.keep_every)))
         start = checkpoints.latest_good() or 0
         if (workdir / run.RESULTS).exists() and json.loads((workdir / run.RESULTS).read_text())["step"] == start:
-            console.print(f"this run is done: all {start} steps are trained")
+            console.print(f"this run is done, with the parameters of step {start}")
             return json.loads((workdir / run.RESULTS).read_text()) if first_host else None
 
         if config.init_from and not (source or start):  # a run that was stopped before its first checkpoint
-            source = open_pretrained(Path(config.init_from))
+            source = initial.opened(config)
         with clock("data preparation"):
             material = hosts.first_host_first(lambda: learning(config, workdir, source, progress=first_host))
             run.check_data(material.sources, workdir)
         vocabulary = material.vocabulary
-        if first_host:
-            run.begin(config, material.sources, workdir)
-            provenance.write(workdir, start, material.manifests)
+        given = config
         with clock("planning"):
             config = material.plan(config, mesh, console)
 
         during.enter_context(jax.set_mesh(mesh))
         state_shapes = state.state_shapes(config, mesh)
         state_sharding = jax.tree.map(lambda x: x.sharding, state_shapes)
-        row_sharding, whole = meshes.row_sharding(mesh), meshes.replicated(mesh)
         with clock("compilation"):
-            jitted = jax.jit(
-                make_train_step(config),
-                in_shardings=(state_sharding, row_sharding),
-                out_shardings=(state_sharding, whole),
-                donate_argnums=0,
-            )
-            steps = {rows: jitted.lower(state_shapes, shapes).compile() for rows, shapes in material.shapes().items()}
+            steps = compile_train_steps(config, mesh, state_shapes, material.shapes())
         held_out = material.held_out(state_sharding.params)
         summary.show(console, config, mesh, state_shapes, steps, material)
 
@@ -101,12 +92,18 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
             else:
                 train_state = jax.jit(lambda: state.initial_state(config), out_shardings=state_sharding)()
 
+        if first_host:
+            run.begin(given, material.sources, workdir)
+            provenance.write(workdir, start, material.manifests)
         stop = min(config.train.stop_after or config.train.steps, config.train.steps)
         batches = prefetched(material.batch, start, stop, config.compute.data_threads, config.compute.prefetch)
         writer = during.enter_context(contextlib.closing(
             MetricsWriter(workdir, start, config.log.tensorboard) if first_host else NoWriter()))
         asked_to_stop = during.enter_context(stop_requests())
         window, done, asked = Window(), start, False
+        early = EarlyStopping(config.train.patience, [
+            (line["step"], held_out.counted(line)) for line in read(workdir / run.METRICS)
+            if line["kind"] == "held_out" and line["step"] <= start])
 
         def due(every: int) -> bool:
             return every > 0 and done % every == 0
@@ -115,10 +112,11 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
             with clock("held-out evaluation"):
                 scores = held_out.score(train_state.params)
             writer.write(done, "held_out", scores)
+            early.add(done, held_out.counted(scores))
             return scores
 
         with TrainingProgress(start, stop, console) as progress:
-            while done < stop and not asked:
+            while done < stop and not (asked or early.exhausted):
                 with window.waiting():
                     rows, batch = next(batches)
                 train_state, metrics = steps[rows](train_state, meshes.to_devices(batch, mesh, rows))
@@ -127,33 +125,47 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
                 progress.step(done)
                 asked = asked_to_stop(done)
                 last = done == stop or asked
-                if last or due(config.log.every):
+                scored = due(config.evaluate.every) and done < config.train.steps and not asked
+                may_end = scored and config.train.patience > 0
+                if last or may_end or due(config.log.every):
                     means = window.close()
                     clock.add("training", means["seconds"])
                     writer.write(done, "train", means)
                     progress.metrics(done, means)
                 # Scored before it is saved: a resume from the checkpoint would not come back to score.
-                if due(config.evaluate.every) and done < config.train.steps and not asked:
+                if scored:
                     with window.paused():
-                        progress.held_out(done, score())
-                if last or due(config.checkpoint.every):
+                        scores = score()
+                        progress.held_out(done, scores)
+                if last or may_end or due(config.checkpoint.every):
                     with window.paused(), clock("checkpoints"):
-                        state.save(checkpoints, train_state, done, config, vocabulary, material.said())
+                        state.save(checkpoints, train_state, done, config, vocabulary, material.said(),
+                                   score=held_out.counted(scores) if may_end else None)
 
-        if done < config.train.steps:
+        if done < config.train.steps and not early.exhausted:
             with clock("checkpoints"):
                 checkpoints.wait()
             console.print(f"stopped after step {done} of {config.train.steps}; the same command goes on from there")
             return None
-        scores = score()
+        if done == config.train.steps:
+            scores = score()
         with clock("checkpoints"):
             checkpoints.wait()
+        ended = done
+        if config.train.patience and early.best_step != ended:
+            done = early.best_step
+            console.print(f"step {done} was the best of {ended}: its parameters are kept")
+            train_state = state.restore(checkpoints, done, config, vocabulary, mesh)
+            checkpoints.drop_after(done)  # or the latest, which all others take, would not be the best
+            with clock("held-out evaluation"):
+                scores = held_out.score(train_state.params)
         if not first_host:
             return None
         with clock("baselines and plot"):
             baselines = material.baselines()
             held_out.write(workdir / run.PREDICTIONS)
             curves.plot(read(workdir / run.METRICS), baselines, workdir / run.CURVES)
-        results = scores | dict(baselines=baselines, step=done, seconds=clock.seconds()) | material.said()
+        results = scores | material.said() | dict(
+            baselines=baselines, step=done, trained_steps=ended, seconds=clock.seconds())
         run.write_json(workdir / run.RESULTS, results)
         return results

@@ -100,16 +100,17 @@ def about(config: Config, vocabulary: Vocabulary) -> dict:
 
 
 def save(checkpoints: Checkpoints, state: TrainState, step: int, config: Config, vocabulary: Vocabulary,
-         said: dict) -> None:
+         said: dict, score: float | None = None) -> None:
     """Saves a state of any layout, canonically.
 
     Args:
         said: what else the checkpoint says of itself, and need not say when it is restored.
+        score: of what it holds, if it was scored; the best checkpoint stays.
     """
     if not layout.is_canonical(config.model, config.compute):
         state = _to_canonical(config.model, config.compute)(state)
     said = said | about(config, vocabulary) | runs.beside(config.model)
-    checkpoints.save(step, state.params, state.opt_state, said)
+    checkpoints.save(step, state.params, state.opt_state, said, score)
 
 
 def restore(checkpoints: Checkpoints, step: int, config: Config, vocabulary: Vocabulary, mesh: Mesh) -> TrainState:

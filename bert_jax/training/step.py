@@ -5,11 +5,13 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
 
 from bert_jax.config import Config
 from bert_jax.objectives import choose
 from bert_jax.optim import clipped, make_optimizer
 from bert_jax.optim.schedules import warmup_schedule
+from bert_jax.parallel import mesh as meshes
 from bert_jax.training.state import TrainState, make_model
 
 
@@ -68,6 +70,24 @@ def make_train_step(config: Config) -> Callable:
         return TrainState(state.step + 1, params, opt_state), metrics
 
     return step
+
+
+def compile_train_steps(config: Config, mesh: Mesh, state_shapes: TrainState, batches: dict[int, dict]) -> dict:
+    """The compiled training step for each shape in which batches come; it overwrites the state that it is given.
+
+    Args:
+        config: the recipe.
+        mesh: the devices; has to be set too, see `jax.set_mesh`.
+        state_shapes: the state's `jax.ShapeDtypeStruct`s with their shardings.
+        batches: shapes of a batch by its number of rows.
+
+    Returns:
+        The steps by number of rows.
+    """
+    sharding = jax.tree.map(lambda x: x.sharding, state_shapes)
+    jitted = jax.jit(make_train_step(config), in_shardings=(sharding, meshes.row_sharding(mesh)),
+                     out_shardings=(sharding, meshes.replicated(mesh)), donate_argnums=0)
+    return {rows: jitted.lower(state_shapes, shapes).compile() for rows, shapes in batches.items()}
 
 
 def _summed(function: Callable, rows, parts: int):

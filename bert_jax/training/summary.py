@@ -44,8 +44,8 @@ def show(console: Console, config: Config, mesh: Mesh, state_shapes: TrainState,
             f"; {jax.device_count() - mesh.size} not used" if mesh.size < jax.device_count() else ""),
         "mesh": " ".join(f"{axis}={size}" for axis, size in mesh.shape.items() if size > 1) or "one device",
         "sharding": _sharding_lines(state_shapes.params, mesh),
-        "memory a device": f"{_bytes(held_bytes(state_shapes))} parameters and optimiser" + (
-            f", {_bytes(memory.temp_size_in_bytes)} temporaries of the step" if memory else ""),
+        "memory a device": f"{bytes_said(held_bytes(state_shapes))} parameters and optimiser" + (
+            f", {bytes_said(memory.temp_size_in_bytes)} temporaries of the step" if memory else ""),
         "compute": f"{config.compute.dtype}, {'scanned' if config.compute.scan_layers else 'unrolled'} layers, "
                    f"remat {config.compute.remat}, {config.compute.prng}",
     }
@@ -85,5 +85,5 @@ def _scaled(n: float) -> str:
     return f"{n:.3g} Z"
 
 
-def _bytes(n: int) -> str:
+def bytes_said(n: int) -> str:
     return f"{n / 2**30:.2f} GiB" if n >= 2**30 else f"{n / 2**20:.1f} MiB"

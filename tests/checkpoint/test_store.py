@@ -47,6 +47,21 @@ def test_round_trip_and_what_is_kept(tmp_path):
     assert optimizer is None
 
 
+def test_the_best_stays_and_later_ones_can_be_dropped(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "c", keep=1)
+    for step, score in ((1, 0.1), (2, 0.7), (3, 0.5), (4, 0.7), (5, None)):
+        checkpoints.save(step, *trees(step), MODEL, score)
+    checkpoints.wait()
+    assert checkpoints.steps() == [2, 5]
+    again = Checkpoints(tmp_path / "c", keep=1)  # what was the best is known to the next process
+    again.save(6, *trees(6), MODEL, 0.6)
+    again.wait()
+    assert again.steps() == [2, 6]
+    again.drop_after(2)
+    assert again.steps() == [2] and again.latest_good() == 2
+    assert Checkpoints(tmp_path / "c", read_only=True).latest_good() == 2
+
+
 def test_every_array_file_has_a_digest(tmp_path):
     saved(tmp_path / "c", [1])
     step = tmp_path / "c" / "1"

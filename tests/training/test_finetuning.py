@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import evaluate
 from bert_jax import config as configs
+from bert_jax.checkpoint.runs import CHECKPOINTS
+from bert_jax.checkpoint.store import Checkpoints
 from bert_jax.errors import UserError
 from bert_jax.tasks import metrics
 from bert_jax.training import run
@@ -89,6 +92,56 @@ def test_stopped_and_resumed_it_is_the_same_run(short_recipe, tmp_path):
     for name in whole:
         if name != "seconds":
             assert parts[name] == whole[name], name
+
+
+def test_it_stops_early_and_keeps_the_best(task_recipe, tmp_path):
+    task_recipe.optimizer.learning_rate = 1e-2
+    task_recipe.evaluate.every, task_recipe.train.patience, task_recipe.log.tensorboard = 13, 2, False
+    results = go(task_recipe, tmp_path / "whole")
+    scores = [(line["step"], line["validation/mean"]) for line in lines(tmp_path / "whole", "held_out")]
+    best = max(scores, key=lambda at: (at[1], -at[0]))
+    assert best[0] == results["step"] < results["trained_steps"] == best[0] + 26 < 156
+    assert results["validation/mean"] == pytest.approx(best[1])
+    predicted = predictions(tmp_path / "whole")  # of the best step, not of the last
+    assert np.mean([line["prediction"] == line["label"] for line in predicted]) == pytest.approx(
+        results["validation/accuracy"])
+    assert Checkpoints(tmp_path / "whole" / CHECKPOINTS, read_only=True).latest_good() == best[0]
+    assert go(task_recipe, tmp_path / "whole") == results
+
+    for stop in range(10, results["trained_steps"], 10):  # stopped where it is scored, between, and after the best
+        task_recipe.train.stop_after = stop
+        assert go(task_recipe, tmp_path / "parts") is None
+    task_recipe.train.stop_after = 0
+    parts = go(task_recipe, tmp_path / "parts")
+    assert parts | dict(seconds=0) == results | dict(seconds=0)
+
+
+def test_folds_are_scored_on_what_is_not_learned(short_recipe, tmp_path):
+    short_recipe.task.folds, seen = 4, []
+    for fold in (0, 3):
+        short_recipe.task.fold = fold
+        results = go(short_recipe, tmp_path / str(fold))
+        assert results["examples"] == 50 and "fold/accuracy" in results and "validation/accuracy" not in results
+        seen.append({json.loads(line)["idx"]
+                     for line in (tmp_path / str(fold) / run.PREDICTIONS / "fold.jsonl").read_text().splitlines()})
+    assert not seen[0] & seen[1]
+    evaluate.main([f"--checkpoint={tmp_path / '3'}"])
+    scored = json.loads((tmp_path / "3" / "evaluation.json").read_text())
+    assert scored["fold/accuracy"] == pytest.approx(results["fold/accuracy"]) and scored["examples"] == 50
+    short_recipe.task.folds = 150
+    with pytest.raises(UserError, match="more folds than there are examples of some class"):
+        go(short_recipe, tmp_path / "many")
+
+
+def test_a_model_of_other_labels_is_a_start_without_its_head(short_recipe, tmp_path):
+    short_recipe.task.name = "multilabel"
+    go(short_recipe, tmp_path / "three")
+    short_recipe.task.name, short_recipe.init_from = "classification", str(tmp_path / "three")
+    with pytest.raises(UserError, match="does not fit the recipe") as error:
+        go(short_recipe, tmp_path / "two")
+    assert "--config.init_heads=none" in str(error.value)
+    short_recipe.init_heads = "none"
+    assert go(short_recipe, tmp_path / "two")["labels"] == ["no", "yes"]
 
 
 @pytest.mark.full
