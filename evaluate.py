@@ -22,7 +22,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--workdir", type=Path, help="gets the scores and all that they need; by default, if no task "
                         "is fine-tuned, the checkpoint's own")
     parser.add_argument("--tasks", default="", help="some tasks instead of the recipe's, with commas: mrpc,rte")
-    parser.add_argument("--dry_run", action="store_true", help="show which runs there would be; train nothing")
+    parser.add_argument("--dry_run", action="store_true", help="show which runs there would be, and how long "
+                        "they would take and how much memory, by trying their steps; train nothing")
     add_host_options(parser)
 
     # After the options are known to be right: these imports take seconds.
@@ -59,7 +60,7 @@ def _fine_tune(args, config, tasks: tuple[str, ...], console, command: str) -> N
     if not args.workdir:
         raise UserError("fine-tuning needs a place for its runs", expected="--workdir=DIR")
     planned = protocol.plan(config, args.checkpoint, args.workdir, tasks)
-    report.show_plan(console, planned, args.workdir)
+    report.show_plan(console, planned, args.workdir, measured=args.dry_run)
     if args.dry_run:
         return
     results = protocol.fine_tune(planned, args.workdir, console)

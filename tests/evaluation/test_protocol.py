@@ -11,9 +11,11 @@ from rich.console import Console
 import evaluate
 from bert_jax import config as configs
 from bert_jax.checkpoint.runs import CHECKPOINTS
+from bert_jax.data.builders import glue
 from bert_jax.errors import UserError
 from bert_jax.evaluation import protocol, report
 from bert_jax.training import run
+from tests.made_glue import official_files, write
 
 
 @pytest.fixture
@@ -31,6 +33,51 @@ def test_every_setting_and_seed_is_planned_once(planned):
         f"classification/bs16-ep1-lr{rate}-seed{seed}" for rate in ("0.005", "1e-05") for seed in (0, 1)]
     assert {(one.config.optimizer.learning_rate, one.config.train.batch_size, one.config.train.epochs, one.config.seed)
             for one in planned} == {(rate, 16, 1.0, seed) for rate in (5e-3, 1e-5) for seed in (0, 1)}
+
+
+def test_folds_are_runs(short_recipe, tmp_path):
+    short_recipe.protocol.update(dict(learning_rates=(5e-3,), epochs=(1.0,), seeds=2, folds=3))
+    planned = protocol.plan(configs.resolve(short_recipe), short_recipe.init_from, tmp_path, ("classification",))
+    assert [(one.config.seed, one.config.task.folds, one.config.task.fold) for one in planned] == [
+        (seed, 3, fold) for seed in (0, 1) for fold in (0, 1, 2)]
+    assert len({one.name for one in planned}) == 6
+
+
+@pytest.fixture
+def nli_recipe(short_recipe, tmp_path):
+    """The protocol on small MNLI and RTE, from MNLI's best model."""
+    folder = write(official_files(train=60, validation=12, test=12), tmp_path / "glue_data")
+    for task in ("mnli", "rte"):
+        glue.prepare(task, folder, str(tmp_path / "data"), partial=True)
+    short_recipe.task.data_dir, short_recipe.train.epochs = str(tmp_path / "data"), 0.0
+    short_recipe.protocol.update(dict(from_mnli=True, learning_rates=(5e-3, 1e-5), epochs=(1.0,)))
+    return short_recipe
+
+
+def test_mnli_comes_first_and_its_best_model_is_the_start(nli_recipe, tmp_path, monkeypatch):
+    planned = protocol.plan(configs.resolve(nli_recipe), nli_recipe.init_from, tmp_path, ("rte",))
+    assert [one.task for one in planned] == ["mnli", "mnli", "rte", "rte"]
+    assert [protocol.recipe_of(one, tmp_path) is None for one in planned] == [False, False, True, True]
+    monkeypatch.setattr(protocol, "is_done", lambda one, workdir: True)
+    for one, score in zip(planned[:2], (0.3, 0.5)):
+        (tmp_path / one.name).mkdir(parents=True)
+        run.write_json(tmp_path / one.name / run.RESULTS, {
+            "kind": "classification", "seconds": dict(all=1), "validation_matched/accuracy": score})
+    recipe = protocol.recipe_of(planned[2], tmp_path)
+    assert recipe.init_from == str(tmp_path / planned[1].name) and recipe.init_heads == "none"
+    nli_recipe.protocol.from_mnli = False
+    planned = protocol.plan(configs.resolve(nli_recipe), nli_recipe.init_from, tmp_path, ("rte", "mnli"))
+    assert [one.task for one in planned] == ["rte", "rte", "mnli", "mnli"] and not any(one.through for one in planned)
+
+
+@pytest.mark.full
+def test_rte_starts_from_mnli(nli_recipe, tmp_path):
+    planned = protocol.plan(configs.resolve(nli_recipe), nli_recipe.init_from, tmp_path / "glue", ("rte",))
+    results = protocol.fine_tune(planned, tmp_path / "glue", Console(quiet=True))
+    best = str(tmp_path / "glue" / results["mnli"]["best"])
+    for one in planned[2:]:
+        assert run.read_config(tmp_path / "glue" / one.name).init_from == best
+    assert protocol.fine_tune(planned, tmp_path / "glue", Console(quiet=True)) == results
 
 
 @pytest.mark.full
@@ -92,10 +139,15 @@ def test_the_door_shows_its_plan(short_recipe, tmp_path, capsys):
     (tmp_path / "recipe.py").write_text("from bert_jax.config import recipe as get_config\n")
     arguments = [f"--config={tmp_path / 'recipe.py'}", f"--checkpoint={short_recipe.init_from}",
                  f"--workdir={tmp_path / 'run'}", f"--config.task.data_dir={short_recipe.task.data_dir}",
-                 "--config.task.length=24", "--tasks=classification,tagging", "--dry_run"]
+                 "--config.task.length=24", "--config.optimizer.warmup_share=0.1", "--tasks=classification,tagging",
+                 "--dry_run"]
     evaluate.main(arguments)
     printed = capsys.readouterr().out
-    assert "classification" in printed and "tagging" in printed and not (tmp_path / "run").exists()
+    classification, tagging = (next(line for line in printed.splitlines() if line.startswith(task)).split()
+                               for task in ("classification", "tagging"))
+    assert classification[1:4] == tagging[1:4] == ["200", "4", "0"] and classification[4] == "84"
+    assert float(classification[5]) > 0 and float(classification[6]) > 0 and "hours in all" in printed
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["tokenised"]  # nothing is trained
     with pytest.raises(UserError, match="needs a place for its runs"):
         evaluate.main([a for a in arguments if not a.startswith("--workdir")])
 

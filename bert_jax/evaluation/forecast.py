@@ -1,0 +1,87 @@
+"""How long fine-tuning would take here and how much memory: its real steps, compiled and tried for a moment."""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+from rich.console import Console
+
+from bert_jax.checkpoint import initial
+from bert_jax.config import Config
+from bert_jax.evaluation.protocol import Run, recipe_of
+from bert_jax.parallel import mesh as meshes
+from bert_jax.training import state
+from bert_jax.training.finetuning import Finetuning
+from bert_jax.training.step import compile_train_steps
+from bert_jax.training.summary import held_bytes
+
+_TRIED = 3  # steps of each shape, of which the fastest counts
+_SCORED = 1 / 3  # of a training step is the forward pass, and the backward pass twice as much
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What runs would take.
+
+    Attributes:
+        seconds: of all of them, without what others do on the machine meanwhile.
+        bytes: of memory on each device, of the largest; 0 where the compiler does not tell.
+    """
+
+    seconds: float
+    bytes: int
+
+
+def forecast(runs: list[Run], workdir: Path) -> Forecast:
+    """Compiles the steps of runs of one task and tries each on a batch.
+
+    Args:
+        runs: of `protocol.plan`; those that differ in learning rate, seed or fold alone are measured once.
+        workdir: of the protocol; gets the tokenised task.
+    """
+    seconds, most, known = 0.0, 0, {}
+    for one in runs:
+        config = recipe_of(one, workdir) or one.config
+        sizes = config.train.batch_size, config.train.epochs
+        if sizes not in known:
+            known[sizes] = _of_run(config)
+        seconds, most = seconds + known[sizes].seconds, max(most, known[sizes].bytes)
+    return Forecast(seconds, most)
+
+
+def _of_run(config: Config) -> Forecast:
+    began = time.monotonic()
+    mesh = meshes.make_mesh(config.mesh)
+    Finetuning.check(config, mesh)
+    config, source = initial.adopt(config)
+    with tempfile.TemporaryDirectory() as workdir:  # the tokens lie in `task.cache_dir`
+        material = Finetuning(config, Path(workdir), source, progress=False)
+    config = material.plan(config, mesh, Console(quiet=True))
+    with jax.set_mesh(mesh):
+        shapes = state.state_shapes(config, mesh)
+        steps = compile_train_steps(config, mesh, shapes, material.shapes())
+        sharding = jax.tree.map(lambda x: x.sharding, shapes)
+        train_state = jax.jit(lambda: state.initial_state(config), out_shardings=sharding)()
+        once = time.monotonic() - began  # each run opens its data and compiles again
+        counts, a_step = material.steps_by_rows(), {}
+        for number in range(config.train.steps):
+            rows, batch = material.batch(number)
+            if rows not in a_step:
+                a_step[rows] = float("inf")
+                for _ in range(_TRIED):
+                    began = time.monotonic()
+                    train_state, metrics = steps[rows](train_state, meshes.to_devices(batch, mesh, rows))
+                    jax.block_until_ready(metrics)
+                    a_step[rows] = min(a_step[rows], time.monotonic() - began)
+            if len(a_step) == len(counts):
+                break
+    training = sum(count * a_step[rows] for rows, count in counts.items())
+    scored = material.held_out(sharding.params).examples / config.train.batch_size  # in steps
+    every = config.evaluate.every
+    evaluations = 1 + ((config.train.steps - 1) // every if every else 0)
+    scoring = evaluations * scored * _SCORED * training / config.train.steps
+    memory = [step.memory_analysis() for step in steps.values()]
+    temporary = max((of_step.temp_size_in_bytes for of_step in memory if of_step), default=0)
+    return Forecast(once + training + scoring, held_bytes(shapes) + temporary if all(memory) else 0)
