@@ -184,6 +184,8 @@ class ProtocolConfig:
     seeds: int = key(1, "runs of each setting, with the seeds 0, 1, ...", free=True)
     folds: int = key(0, "cross-validation: runs of each seed, each scored on another part of the training split; 0: "
                      "the validation splits are scored on", free=True)
+    from_scratch: bool = key(False, "do each run from random parameters too, to see what pretraining is worth",
+                             free=True)
     from_mnli: bool = key(False, "start MRPC, RTE and STS-B from the best model of MNLI, which is then tuned first",
                           free=True)
     keep: str = key("best", "of which runs the checkpoints stay: of each task's best one, or of all",
@@ -258,8 +260,9 @@ class Config:
                             "from its labels")
     init_from: str = key("", "start from the parameters of a checkpoint: a run, a Hugging Face directory, or Google's "
                          "bert_model.ckpt; architecture, vocabulary and tokenizer are then its own")
-    init_heads: str = key("all", "which of its heads to start from: all that this run has too, or none, since a head "
-                          "of one task means nothing to another", choices=("all", "none"))
+    init_parameters: str = key("all", "which of its parameters to start from: all that this run has too; the "
+                               "encoder's, since a head of one task means nothing to another; or none, from scratch",
+                               choices=("all", "encoder", "none"))
     init_vocabulary: str = key("same", "if tokenizer.vocab_file is not the checkpoint's vocabulary: refuse it, give "
                                "each token that both know its row, or keep the rows in their order",
                                choices=("same", "by_token", "by_id"))

@@ -46,7 +46,7 @@ def opened(config: Config) -> Pretrained:
     Raises:
         UserError: as `open_pretrained`.
     """
-    return open_pretrained(Path(config.init_from), heads=() if config.init_heads == "none" else None)
+    return open_pretrained(Path(config.init_from), heads=None if config.init_parameters == "all" else ())
 
 
 def adopt_from(config: Config, model: ModelConfig, tokenizer: TokenizerConfig, where: str) -> Config:
@@ -148,7 +148,7 @@ def overlaid(source: Pretrained, wanted: dict, vocabulary: Vocabulary, by_token:
         else:
             raise UserError(f"{path} of {source.path} does not fit the recipe", found=f"{list(value.shape)}",
                             expected=f"{list(initial.shape)}",
-                            hint="--config.init_heads=none starts without its heads")
+                            hint="--config.init_parameters=encoder starts without its heads")
     return tree(result), new
 
 

@@ -28,11 +28,13 @@ from bert_jax.training import run
 from bert_jax.training.finetuning import counted
 from bert_jax.training.loop import train
 
+FROM_SCRATCH = "-from-scratch"  # behind the name of a task whose runs begin at random
+
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the protocol: the task and the setting, its recipe, and the runs from the best of which it starts,
-    rather than from the recipe's `init_from`."""
+    """A run of the protocol: what its task is called and the setting, its recipe, and the runs from the best of which
+    it starts, rather than from the recipe's `init_from`."""
 
     task: str
     setting: dict[str, float]
@@ -54,7 +56,8 @@ def plan(config: Config, checkpoint: Path, workdir: Path, tasks: tuple[str, ...]
         config: the recipe; `protocol` says what is tried.
         checkpoint: what each run starts from.
         workdir: gets the tokenised tasks, which runs share.
-        tasks: some of `protocol.tasks`, or others. With `protocol.from_mnli` those of MNLI come first.
+        tasks: some of `protocol.tasks`, or others. With `protocol.from_mnli` those of MNLI come first;
+            with `protocol.from_scratch` each comes once more under another name.
 
     Raises:
         UserError: a task is not known, AX for one, or its data is not there.
@@ -62,8 +65,8 @@ def plan(config: Config, checkpoint: Path, workdir: Path, tasks: tuple[str, ...]
     protocol, planned, of_mnli = config.protocol, [], ()
     if protocol.from_mnli and any(task.removeprefix("glue/") in AFTER_MNLI for task in tasks):
         tasks = ("mnli", *(task for task in tasks if task.removeprefix("glue/") != "mnli"))
-    for task in tasks:
-        name = _data_set(task)
+    for task, scratch in itertools.product(tasks, (False, True) if protocol.from_scratch else (False,)):
+        name, short = _data_set(task), task.removeprefix("glue/")
         for batch_size, epochs, rate, seed, fold in itertools.product(
                 protocol.batch_sizes, protocol.epochs, protocol.learning_rates, range(protocol.seeds),
                 range(protocol.folds or 1)):
@@ -72,11 +75,12 @@ def plan(config: Config, checkpoint: Path, workdir: Path, tasks: tuple[str, ...]
                 of_task = dataclasses.replace(of_task, folds=protocol.folds, fold=fold, validation_splits=())
             recipe = dataclasses.replace(
                 config, seed=seed, init_from=str(checkpoint), task=of_task,
+                init_parameters="none" if scratch else config.init_parameters,
                 train=dataclasses.replace(config.train, batch_size=int(batch_size), epochs=float(epochs)),
                 optimizer=dataclasses.replace(config.optimizer, learning_rate=float(rate)))
-            planned.append(Run(task, dict(bs=batch_size, ep=epochs, lr=rate), recipe,
-                               of_mnli if task.removeprefix("glue/") in AFTER_MNLI else ()))
-        if protocol.from_mnli and task == "mnli":
+            planned.append(Run(task + FROM_SCRATCH * scratch, dict(bs=batch_size, ep=epochs, lr=rate), recipe,
+                               of_mnli if short in AFTER_MNLI and not scratch else ()))
+        if protocol.from_mnli and task == "mnli" and not scratch:
             of_mnli = tuple(planned)
         examples.opened(name, config.task.data_dir, config.task.train_split)
     return planned
@@ -138,7 +142,7 @@ def recipe_of(one: Run, workdir: Path) -> Config | None:
     if not all(is_done(other, workdir) for other in one.through):
         return None
     (found,) = results_of(list(one.through), workdir).values()
-    return dataclasses.replace(one.config, init_from=str(workdir / found["best"]), init_heads="none")
+    return dataclasses.replace(one.config, init_from=str(workdir / found["best"]), init_parameters="encoder")
 
 
 def is_done(one: Run, workdir: Path) -> bool:

@@ -55,10 +55,12 @@ def show_plan(console: Console, planned: list[Run], workdir: Path, measured: boo
 
 
 def show_results(console: Console, results: dict[str, dict]) -> None:
-    """Prints a row a task: the selected setting and its scores over seeds."""
-    table = Table(*(Column(name, overflow="fold") for name in _COLUMNS), box=None, padding=(0, 2, 0, 0))
+    """Prints a row a task: the scores over runs of the selected setting, as far as a terminal has room for them."""
+    shown = ("task", "score", "mean", "deviation", "best", "runs")
+    table = Table(*(Column(name, overflow="fold") for name in shown), box=None, padding=(0, 2, 0, 0))
     for task, found in results.items():
-        table.add_row(*_row(task, found))
+        row = dict(zip(_COLUMNS, _row(task, found)))
+        table.add_row(*(row[name] for name in shown))
     console.print(table)
 
 

@@ -82,7 +82,7 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
             if start:
                 train_state = state.restore(checkpoints, start, config, vocabulary, mesh)
                 console.print(f"goes on from step {start} of {config.train.steps}")
-            elif source:
+            elif source and config.init_parameters != "none":
                 train_state, new = state.state_from(source, config, vocabulary, mesh)
                 if config.init_vocabulary == "by_token":
                     new.append("rows of tokens that it does not know")
@@ -90,6 +90,8 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
                     f"not there, and so random: {', '.join(new)}" if new else "all parameters are there"),
                     highlight=False, markup=False)
             else:
+                if source:
+                    console.print(f"starts from scratch, with the architecture and the vocabulary of {source.path}")
                 train_state = jax.jit(lambda: state.initial_state(config), out_shardings=state_sharding)()
 
         if first_host:

@@ -43,6 +43,14 @@ def test_folds_are_runs(short_recipe, tmp_path):
     assert len({one.name for one in planned}) == 6
 
 
+def test_each_run_may_come_from_scratch_too(short_recipe, tmp_path):
+    short_recipe.protocol.update(dict(learning_rates=(5e-3,), epochs=(1.0,), from_scratch=True))
+    planned = protocol.plan(configs.resolve(short_recipe), short_recipe.init_from, tmp_path, ("classification",))
+    assert [(one.task, one.config.init_parameters) for one in planned] == [
+        ("classification", "all"), ("classification-from-scratch", "none")]
+    assert planned[0].config == dataclasses.replace(planned[1].config, init_parameters="all")
+
+
 @pytest.fixture
 def nli_recipe(short_recipe, tmp_path):
     """The protocol on small MNLI and RTE, from MNLI's best model."""
@@ -64,7 +72,7 @@ def test_mnli_comes_first_and_its_best_model_is_the_start(nli_recipe, tmp_path, 
         run.write_json(tmp_path / one.name / run.RESULTS, {
             "kind": "classification", "seconds": dict(all=1), "validation_matched/accuracy": score})
     recipe = protocol.recipe_of(planned[2], tmp_path)
-    assert recipe.init_from == str(tmp_path / planned[1].name) and recipe.init_heads == "none"
+    assert recipe.init_from == str(tmp_path / planned[1].name) and recipe.init_parameters == "encoder"
     nli_recipe.protocol.from_mnli = False
     planned = protocol.plan(configs.resolve(nli_recipe), nli_recipe.init_from, tmp_path, ("rte", "mnli"))
     assert [one.task for one in planned] == ["rte", "rte", "mnli", "mnli"] and not any(one.through for one in planned)

@@ -9,6 +9,8 @@ from rich.console import Console
 
 import evaluate
 from bert_jax import config as configs
+from bert_jax.checkpoint.formats import open_pretrained
+from bert_jax.checkpoint.pretrained import flat
 from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.checkpoint.store import Checkpoints
 from bert_jax.errors import UserError
@@ -139,9 +141,22 @@ def test_a_model_of_other_labels_is_a_start_without_its_head(short_recipe, tmp_p
     short_recipe.task.name, short_recipe.init_from = "classification", str(tmp_path / "three")
     with pytest.raises(UserError, match="does not fit the recipe") as error:
         go(short_recipe, tmp_path / "two")
-    assert "--config.init_heads=none" in str(error.value)
-    short_recipe.init_heads = "none"
+    assert "--config.init_parameters=encoder" in str(error.value)
+    short_recipe.init_parameters = "encoder"
     assert go(short_recipe, tmp_path / "two")["labels"] == ["no", "yes"]
+
+
+@pytest.mark.parametrize("parameters", ["encoder", "none"])
+def test_which_parameters_are_taken(task_recipe, tmp_path, parameters):
+    """Nothing is learned; so what is saved is what the run began with."""
+    task_recipe.init_parameters, task_recipe.optimizer.learning_rate = parameters, 0.0
+    task_recipe.train.epochs, task_recipe.train.steps, task_recipe.evaluate.every = 0.0, 1, 0
+    go(task_recipe, tmp_path)
+    ours, theirs = open_pretrained(tmp_path), open_pretrained(GOLDEN)
+    assert ours.vocabulary == theirs.vocabulary and ours.model.hidden_size == theirs.model.hidden_size
+    same = [np.array_equal(one, other) for path, one in flat(ours.read()["bert"]).items()
+            if (other := flat(theirs.read()["bert"])[path]).std() > 0 and path.endswith(("kernel", "embedding"))]
+    assert len(same) > 10 and set(same) == {parameters == "encoder"}
 
 
 @pytest.mark.full
