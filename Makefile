@@ -6,9 +6,11 @@ RUNS ?= runs
 
 .PHONY: demo test test-full lint clean help
 
-demo: $(BIN)/.installed  ## pretrain a small BERT on the documentation of this Python installation (minutes)
+demo: $(BIN)/.installed  ## pretrain a small BERT on the documentation of this Python installation, and fine-tune it
 	$(BIN)/python -m bert_jax prepare documentation --data_dir=$(RUNS)/data
 	$(BIN)/python train.py --config=configs/demo.py --workdir=$(RUNS)/demo --config.corpus.data_dir=$(RUNS)/data
+	$(BIN)/python evaluate.py --config=configs/evaluate/demo.py --checkpoint=$(RUNS)/demo --workdir=$(RUNS)/demo_tasks \
+		--config.task.data_dir=$(RUNS)/data
 
 test: $(BIN)/.installed-test  ## the light tests
 	$(BIN)/python -m pytest -m "not full"

@@ -79,7 +79,7 @@ def prepared(args: argparse.Namespace, temporary: str) -> tuple[CorpusConfig, Vo
     if args.text:
         info = local_text.prepare(args.text, "documents", "benchmark", data_dir)
     else:
-        info = documentation.prepare(data_dir)
+        info, *_ = documentation.prepare(data_dir)
     corpus = CorpusConfig(name=info.name, data_dir=data_dir)
     if args.vocab:
         return corpus, Vocabulary.load(args.vocab)

@@ -79,7 +79,12 @@ def _text(args: argparse.Namespace) -> None:
 
 
 def _documentation(args: argparse.Namespace) -> None:
-    _report(documentation.prepare(args.data_dir), args.data_dir, "split")
+    corpus, *tasks = documentation.prepare(args.data_dir)
+    _report(corpus, args.data_dir, "split")
+    table = _labelled_table("task")
+    for info in tasks:
+        _add_splits(table, dict(info.metadata)["counts"], info.name)
+    Console().print(table)
 
 
 def _report(info, data_dir: str, sentences: str) -> None:
