@@ -8,6 +8,7 @@ from bert_jax.cli.arguments import run
 COMMANDS = {
     "convert": "checkpoints between Hugging Face's format, Google's and ours",
     "prepare": "make corpora, labelled tasks, vocabularies and token stores that a recipe can name",
+    "preflight": "whether a recipe fits a TPU slice and how fast it would be, without one",
     "predict": "answers of a fine-tuned model on new text",
     "report": "show and plot a run",
 }

@@ -20,6 +20,18 @@ from bert_jax.parallel import mesh as meshes
 from bert_jax.training.held_out import HeldOut, held_out_source, rows_of
 
 
+def batch_shapes(config: Config) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of a recipe's batches, as `bert_jax.data.batches` makes them."""
+    rows, length, predictions = config.train.batch_size, config.instances.length, config.masking.max_predictions
+    of_tokens = dict.fromkeys(("input_ids", "token_type_ids", "position_ids", "segment_ids"), (length, np.int32))
+    of_predictions = dict(masked_positions=(predictions, np.int32), masked_ids=(predictions, np.int32),
+                          masked_weights=(predictions, np.float32))
+    of_examples = dict(example_positions=(1, np.int32), example_weights=(1, np.float32),
+                       next_sentence_labels=(1, np.int32))
+    return {name: jax.ShapeDtypeStruct((rows, size), dtype)
+            for name, (size, dtype) in (of_tokens | of_predictions | of_examples).items()}
+
+
 class Pretraining:
     """What a run on a corpus learns from; `Finetuning` has the same methods.
 
@@ -60,8 +72,7 @@ class Pretraining:
 
     def shapes(self) -> dict[int, dict[str, jax.ShapeDtypeStruct]]:
         """The shapes in which batches come, by their number of rows."""
-        return {self._rows: {name: jax.ShapeDtypeStruct((self._rows, *x.shape[1:]), x.dtype)
-                             for name, x in self._source.batch(np.zeros(1, int)).items()}}
+        return {self._rows: batch_shapes(self._config)}
 
     def batch(self, step: int) -> tuple[int, Batch]:
         """The number of rows of a step's batch, and those of them that this host prepares."""
