@@ -1,14 +1,16 @@
 """`python -m bert_jax preflight`: does a recipe fit a TPU slice, and how fast is it there?"""
 
+import itertools
 import json
 import time
 from pathlib import Path
 
 from bert_jax.cli.arguments import parse, parser_with_config
+from bert_jax.errors import UserError
 
 
 def main(argv: list[str]) -> None:
-    """Compiles the training step for a slice that is not here, and prints what it takes.
+    """Compiles steps for a slice that is not here, and prints what they take.
 
     Raises:
         UserError: the topology is not known, the recipe does not fit the mesh, or libtpu is not there.
@@ -24,9 +26,14 @@ def main(argv: list[str]) -> None:
                         "the same number of sequences")
     parser.add_argument("--length", type=int, default=0, help="tokens of a row instead of the recipe's")
     parser.add_argument("--price", type=float, default=0.0, help="of a chip-hour, to say what the recipe costs")
-    parser.add_argument("--json", type=Path, help="a file for these figures")
+    parser.add_argument("--sweep", nargs="+", metavar="KEY=V,V", default=[],
+                        help="try all combinations of these values of keys of the recipe, or of batch_per_chip: "
+                        "batch_per_chip=16,32,64 compute.remat=none,dots compute.scan_layers=False,True mesh.fsdp=1,8; "
+                        "show those that fit, the fastest first")
+    parser.add_argument("--json", type=Path, help="a file for these figures; of a sweep a list")
     parser.add_argument("--hlo", type=Path, help="a file for the compiled program")
     args, config = parse(parser, argv)
+    choices = [_choices(text) for text in args.sweep]
 
     from bert_jax.preflight.chips import slice_of
 
@@ -35,16 +42,45 @@ def main(argv: list[str]) -> None:
     from rich.console import Console
 
     from bert_jax.preflight.estimate import estimate, prepared
-    from bert_jax.preflight.report import figures, show
+    from bert_jax.preflight.report import figures, show, show_sweep
 
     console = Console()
-    began = time.monotonic()
-    with console.status(f"compiles for {len(devices)} chips of {args.topology}"):
-        recipe = prepared(config, len(devices), args.batch_per_chip, args.length)
+
+    def tried(config, batch_per_chip: int):
+        began = time.monotonic()
+        recipe = prepared(config, len(devices), batch_per_chip, args.length)
         found = estimate(recipe, chip, devices, args.step)
-    said = figures(found, args.topology, args.price) | dict(compile_seconds=round(time.monotonic() - began, 1))
-    show(console, found, said)
+        said = figures(found, args.topology, args.price)
+        return found, said | dict(compile_seconds=round(time.monotonic() - began, 1))
+
+    if not choices:
+        with console.status(f"compiles for {len(devices)} chips of {args.topology}"):
+            found, said = tried(config, args.batch_per_chip)
+        show(console, found, said)
+        if args.hlo:
+            args.hlo.write_text(found.text)
+    else:
+        said = []
+        combinations = list(itertools.product(*choices))
+        for number, combination in enumerate(combinations, 1):
+            setting = dict(combination)
+            batch_per_chip = int(setting.pop("batch_per_chip", args.batch_per_chip))
+            overrides = [f"--config.{key}={value}" for key, value in setting.items()]
+            _, config = parse(parser_with_config(parser.prog, ""), [a for a in argv if a.startswith("--config")
+                                                                    or a.startswith("--preset")] + overrides)
+            shown = ", ".join(f"{key}={value}" for key, value in combination)
+            with console.status(f"{number} of {len(combinations)}: {shown}"):
+                try:
+                    said.append(dict(setting=shown) | tried(config, batch_per_chip)[1])
+                except UserError as error:  # that this mesh cannot be is an answer too
+                    said.append(dict(setting=shown, fits=False, error=str(error)))
+        show_sweep(console, said)
     if args.json:
         args.json.write_text(json.dumps(said, indent=1) + "\n")
-    if args.hlo:
-        args.hlo.write_text(found.text)
+
+
+def _choices(text: str) -> list[tuple[str, str]]:
+    key, _, values = text.partition("=")
+    if not values:
+        raise UserError(f"--sweep {text} has no values", expected="KEY=V,V", hint="--sweep batch_per_chip=16,32")
+    return [(key, value) for value in values.split(",")]

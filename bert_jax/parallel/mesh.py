@@ -18,11 +18,12 @@ def make_mesh(config: MeshConfig, devices: list | None = None) -> Mesh:
 
     Args:
         config: sizes of the axes; `data` of -1 takes all devices that the others leave.
-        devices: by default all devices of all hosts. A single host may use fewer than it has.
+        devices: all of which are used; by default those of all hosts, of which a single host may use fewer.
 
     Raises:
         UserError: the sizes do not fit the devices.
     """
+    some_will_do = devices is None and jax.process_count() == 1
     devices = jax.devices() if devices is None else devices
     sizes = {axis: getattr(config, axis) for axis in AXES}
     asked = "x".join(f"{axis}={size}" for axis, size in sizes.items() if size != 1) or "one device"
@@ -32,7 +33,7 @@ def make_mesh(config: MeshConfig, devices: list | None = None) -> Mesh:
         if sizes["data"] * others != len(devices):
             raise _does_not_fit(asked, len(devices))
     used = math.prod(sizes.values())
-    if used > len(devices) or (used < len(devices) and jax.process_count() > 1):
+    if used > len(devices) or (used < len(devices) and not some_will_do):
         raise _does_not_fit(asked, len(devices))
     return jax.make_mesh(tuple(sizes.values()), AXES, (AxisType.Auto,) * len(AXES), devices=devices[:used])
 

@@ -1,5 +1,6 @@
 """TPU chips and slices of them, as far as a program can be compiled for them without one."""
 
+import importlib.util
 import os
 from dataclasses import dataclass
 
@@ -55,6 +56,9 @@ def slice_of(topology: str) -> tuple[Chip, list]:
     if name not in CHIPS or not shape:
         raise UserError(f"{topology!r} is no topology", found=name, expected=f"one of {', '.join(CHIPS)} with a shape",
                         hint="--topology=v5e:2x4")
+    if not importlib.util.find_spec("libtpu"):
+        raise UserError("there is no compiler for TPUs here", found="no module 'libtpu'", expected="libtpu",
+                        hint="pip install libtpu")
     os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
     from jax.experimental import topologies
 
@@ -62,16 +66,8 @@ def slice_of(topology: str) -> tuple[Chip, list]:
     try:
         found = topologies.get_topology_desc(platform="tpu", topology_name=topology, **dict(chip.options))
     except Exception as error:  # the compiler raises its own kinds
-        if "libtpu" in str(error).lower() and "initialize" not in str(error).lower() or not _has_compiler():
-            raise UserError("there is no compiler for TPUs here", found="no module 'libtpu'", expected="libtpu",
-                            hint="pip install libtpu") from None
         raise UserError(f"the compiler does not know the topology {topology!r}", found=str(error).splitlines()[0],
                         expected="a shape of whole hosts, as v5e:2x4, v5e:16x16, v4:2x2x4", hint="another shape"
                         ) from None
     return chip, list(found.devices)
 
-
-def _has_compiler() -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec("libtpu") is not None

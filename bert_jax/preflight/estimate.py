@@ -23,6 +23,10 @@ from bert_jax.training.step import compile_train_steps, make_evaluation_step
 from bert_jax.training.summary import count, held_bytes
 
 
+# v5p and v6e may hand scatters to their SparseCores; JAX cannot print such a program.
+_OPTIONS = {"xla_tpu_enable_offloading_scatter_to_sparsecore": "false"}
+
+
 @dataclasses.dataclass(frozen=True)
 class Estimate:
     """A step on each chip of a slice. Exact, unless it is said of whom an estimate is.
@@ -162,8 +166,8 @@ def estimate(config: Config, chip: Chip, devices: list, step: str = "train") -> 
             state_bytes=held_bytes(of_state), hbm_limit=int(chip.hbm), chip=chip,
             steps=0 if step == "evaluate" or config.task.name else config.train.steps)
         try:
-            compiled = (compile_train_steps(config, mesh, of_state, {rows: shapes})[rows] if step == "train" else
-                        _compile_evaluation(config, mesh, of_state, shapes))
+            compiled = (compile_train_steps(config, mesh, of_state, {rows: shapes}, _OPTIONS)[rows]
+                        if step == "train" else _compile_evaluation(config, mesh, of_state, shapes))
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):
                 raise
@@ -183,7 +187,7 @@ def estimate(config: Config, chip: Chip, devices: list, step: str = "train") -> 
 def _compile_evaluation(config: Config, mesh: Mesh, params, shapes: dict):
     jitted = jax.jit(make_evaluation_step(config), out_shardings=meshes.replicated(mesh), in_shardings=(
         jax.tree.map(lambda x: x.sharding, params), meshes.row_sharding(mesh)))
-    return jitted.lower(params, shapes).compile()
+    return jitted.lower(params, shapes).compile(_OPTIONS)
 
 
 def seconds_of(collective: hlo.Collective, chip: Chip) -> float:

@@ -1,7 +1,7 @@
 """An estimate for a person, and for a program."""
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from bert_jax.preflight.estimate import Estimate, seconds_by_kind
 from bert_jax.training.summary import bytes_said
@@ -90,3 +90,28 @@ def show(console: Console, found: Estimate, said: dict) -> None:
 
 def _bounds(row, name: str, said: dict, key: str, text) -> None:
     row(name, f"{text(said[key])} overlapped, {text(said[f'{key}_serial'])} serial", "both")
+
+
+def show_sweep(console: Console, said: list[dict]) -> None:
+    """Prints a row a setting: those that fit, the fastest first; then those that do not.
+
+    A star marks the frontier: no other setting is as fast with less memory.
+    """
+    fitting = sorted((one for one in said if one["fits"]), key=lambda one: -one["sequences_per_second"])
+    table = Table("", Column("setting", overflow="fold"), "memory a chip", "sequences/s", "MFU", box=None,
+                  padding=(0, 2, 0, 0))
+    least = float("inf")
+    for one in fitting:
+        best, least = one["hbm_bytes_per_chip"] < least, min(least, one["hbm_bytes_per_chip"])
+        table.add_row("*" * best, one["setting"], bytes_said(one["hbm_bytes_per_chip"]),
+                      f"{one['sequences_per_second_serial']:,.0f} to {one['sequences_per_second']:,.0f}",
+                      f"{one['mfu_serial']:.3f} to {one['mfu']:.3f}")
+    for one in said:
+        if not one["fits"]:
+            needs = one.get("hbm_bytes_per_chip")
+            reason = one["error"].splitlines()[0] if "error" in one else "does not fit" + (
+                f": {bytes_said(needs)}" if needs else "")
+            table.add_row("", one["setting"], reason, "", "")
+    console.print(table)
+    console.print("sequences a second and MFU: communication and computation one after the other, to overlapped; "
+                  "* on the frontier of speed and memory", highlight=False)

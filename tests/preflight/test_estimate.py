@@ -8,7 +8,7 @@ import pytest
 from bert_jax import config as configs
 from bert_jax.cli import preflight
 from bert_jax.errors import UserError
-from bert_jax.preflight import hlo
+from bert_jax.preflight import chips, hlo
 from bert_jax.preflight.chips import CHIPS, slice_of
 from bert_jax.preflight.estimate import estimate, prepared, task_shapes
 
@@ -28,6 +28,12 @@ def test_batch_and_length_may_be_others(recipe):
     asked = prepared(configs.resolve(recipe), 4, 2, 8)
     assert (asked.train.batch_size, asked.task.length, asked.model.num_labels) == (8, 8, 2)
     assert task_shapes(asked)["labels"].shape == (8, 1)
+
+
+def test_without_a_compiler_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(chips.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="pip install libtpu"):
+        slice_of("v5e:2x4")
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +115,36 @@ def test_a_step_is_compiled_and_read(slices, small, tmp_path, capsys):
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("name", CHIPS)
+def test_every_kind_of_chip_has_an_estimate(slices, small, name):
+    small.model.num_layers = 1
+    found = estimate(prepared(configs.resolve(small), 4, 0, 0), *slices[name])
+    assert found.fits and found.cycles.total() > 0 and found.chips == 4
+
+
+@pytest.mark.full
+def test_a_sweep_shows_what_fits_and_what_does_not(slices, small, tmp_path, capsys):
+    (tmp_path / "recipe.py").write_text(
+        "import json\nfrom bert_jax.config import recipe\n\n\ndef get_config():\n    config = recipe()\n"
+        f"    config.update(json.loads({small.to_json()!r}))\n    return config\n")
+    preflight.main([f"--config={tmp_path / 'recipe.py'}", "--topology=v5e:2x2", "--config.model.num_layers=1",
+                    "--sweep", "batch_per_chip=8,300000", "mesh.fsdp=1,3", f"--json={tmp_path / 'out.json'}"])
+    said = {one["setting"]: one for one in json.loads((tmp_path / "out.json").read_text())}
+    assert [one["fits"] for one in said.values()] == [True, False, False, False]
+    assert said["batch_per_chip=8, mesh.fsdp=1"]["batch_size"] == 32
+    assert "does not fit" in said["batch_per_chip=8, mesh.fsdp=3"]["error"]
+    assert capsys.readouterr().out.splitlines()[1].startswith("*  batch_per_chip=8,")
+    with pytest.raises(UserError, match="has no values"):
+        preflight.main([f"--config={tmp_path / 'recipe.py'}", "--topology=v5e:2x2", "--sweep", "mesh.fsdp"])
+
+
+@pytest.mark.full
 def test_too_little_memory_is_an_answer(slices, small, tmp_path, capsys):
     chip, devices = slices["v5e"]
     small.train.batch_size = 4 * 2**18
     found = estimate(prepared(configs.resolve(small), 4, 0, 0), chip, devices)
+    with pytest.raises(UserError, match="config.mesh does not fit"):
+        small.mesh.data = 3
+        estimate(prepared(configs.resolve(small), 4, 3, 0), chip, devices)
     assert not found.fits and found.hbm_bytes > chip.hbm and not found.cycles
     assert re.search("no topology|does not know", str(pytest.raises(UserError, slice_of, "v5e:3x7").value))
