@@ -1,11 +1,13 @@
 """`python -m bert_jax preflight`: does a recipe fit a TPU slice, and how fast is it there?"""
 
+import argparse
 import itertools
 import json
 import time
 from pathlib import Path
 
 from bert_jax.cli.arguments import parse, parser_with_config
+from bert_jax.config import Config
 from bert_jax.errors import UserError
 
 
@@ -15,6 +17,49 @@ def main(argv: list[str]) -> None:
     Raises:
         UserError: the topology is not known, the recipe does not fit the mesh, or libtpu is not there.
     """
+    args, config = parse(_parser(), argv)
+    combinations = list(itertools.product(*map(_choices, args.sweep)))
+
+    from bert_jax.preflight.chips import slice_of
+
+    chip, devices = slice_of(args.topology)
+
+    from rich.console import Console
+
+    from bert_jax.preflight.estimate import estimate, prepared
+    from bert_jax.preflight.report import figures, show, show_sweep
+
+    console = Console()
+
+    def tried(config: Config, batch_per_chip: int):
+        began = time.monotonic()
+        found = estimate(prepared(config, len(devices), batch_per_chip, args.length), chip, devices, args.step)
+        said = figures(found, args.topology, args.price)
+        return found, said | dict(compile_seconds=round(time.monotonic() - began, 1))
+
+    if args.sweep:
+        said = []
+        for number, combination in enumerate(combinations, 1):
+            shown, setting = ", ".join(f"{key}={value}" for key, value in combination), dict(combination)
+            batch_per_chip = int(setting.pop("batch_per_chip", args.batch_per_chip))
+            _, config = parse(_parser(), argv + [f"--config.{key}={value}" for key, value in setting.items()])
+            with console.status(f"{number} of {len(combinations)}: {shown}"):
+                try:
+                    said.append(dict(setting=shown) | tried(config, batch_per_chip)[1])
+                except UserError as error:  # that this mesh cannot be is an answer too
+                    said.append(dict(setting=shown, fits=False, error=str(error)))
+        show_sweep(console, said)
+    else:
+        with console.status(f"compiles for {len(devices)} chips of {args.topology}"):
+            found, said = tried(config, args.batch_per_chip)
+        show(console, found, said)
+        if args.hlo:
+            args.hlo.write_text(found.text)
+    if args.json:
+        args.json.write_text(json.dumps(said, indent=1) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = parser_with_config(
         "python -m bert_jax preflight", "Compile a recipe's step for a TPU slice, without one, and say whether it "
         "fits and how fast it would be. Needs libtpu; takes minutes for hundreds of chips. Of a task each example gets "
@@ -31,52 +76,8 @@ def main(argv: list[str]) -> None:
                         "batch_per_chip=16,32,64 compute.remat=none,dots compute.scan_layers=False,True mesh.fsdp=1,8; "
                         "show those that fit, the fastest first")
     parser.add_argument("--json", type=Path, help="a file for these figures; of a sweep a list")
-    parser.add_argument("--hlo", type=Path, help="a file for the compiled program")
-    args, config = parse(parser, argv)
-    choices = [_choices(text) for text in args.sweep]
-
-    from bert_jax.preflight.chips import slice_of
-
-    chip, devices = slice_of(args.topology)
-
-    from rich.console import Console
-
-    from bert_jax.preflight.estimate import estimate, prepared
-    from bert_jax.preflight.report import figures, show, show_sweep
-
-    console = Console()
-
-    def tried(config, batch_per_chip: int):
-        began = time.monotonic()
-        recipe = prepared(config, len(devices), batch_per_chip, args.length)
-        found = estimate(recipe, chip, devices, args.step)
-        said = figures(found, args.topology, args.price)
-        return found, said | dict(compile_seconds=round(time.monotonic() - began, 1))
-
-    if not choices:
-        with console.status(f"compiles for {len(devices)} chips of {args.topology}"):
-            found, said = tried(config, args.batch_per_chip)
-        show(console, found, said)
-        if args.hlo:
-            args.hlo.write_text(found.text)
-    else:
-        said = []
-        combinations = list(itertools.product(*choices))
-        for number, combination in enumerate(combinations, 1):
-            setting = dict(combination)
-            batch_per_chip = int(setting.pop("batch_per_chip", args.batch_per_chip))
-            overrides = [f"--config.{key}={value}" for key, value in setting.items()]
-            _, config = parse(parser_with_config(parser.prog, ""), [a for a in argv if a.startswith("--config")
-                                                                    or a.startswith("--preset")] + overrides)
-            shown = ", ".join(f"{key}={value}" for key, value in combination)
-            with console.status(f"{number} of {len(combinations)}: {shown}"):
-                try:
-                    said.append(dict(setting=shown) | tried(config, batch_per_chip)[1])
-                except UserError as error:  # that this mesh cannot be is an answer too
-                    said.append(dict(setting=shown, fits=False, error=str(error)))
-        show_sweep(console, said)
-    if args.json:
-        args.json.write_text(json.dumps(said, indent=1) + "\n")
+    parser.add_argument("--hlo", type=Path, help="a file for the compiled program; of a sweep none")
+    return parser
 
 
 def _choices(text: str) -> list[tuple[str, str]]:
