@@ -22,8 +22,9 @@ from bert_jax.training.pretraining import batch_shapes
 from bert_jax.training.step import compile_train_steps, make_evaluation_step
 from bert_jax.training.summary import count, held_bytes
 
-# v5p and v6e may hand scatters to their SparseCores; JAX cannot print such a program.
-_OPTIONS = {"xla_tpu_enable_offloading_scatter_to_sparsecore": "false"}
+# v5p and v6e may hand these to their SparseCores; JAX cannot print such a program.
+_OPTIONS = {"xla_tpu_enable_offloading_scatter_to_sparsecore": "false",
+            "xla_tpu_offload_gather_to_sparsecore": "false"}
 
 
 @dataclasses.dataclass(frozen=True)
