@@ -96,7 +96,8 @@ def test_stopped_and_resumed_it_is_the_same_run(short_recipe, tmp_path):
             assert parts[name] == whole[name], name
 
 
-def test_it_stops_early_and_keeps_the_best(task_recipe, tmp_path):
+@pytest.mark.parametrize("stops", [False, pytest.param(True, marks=pytest.mark.full)])
+def test_it_stops_early_and_keeps_the_best(task_recipe, tmp_path, stops):
     task_recipe.optimizer.learning_rate = 1e-2
     task_recipe.evaluate.every, task_recipe.train.patience, task_recipe.log.tensorboard = 13, 2, False
     results = go(task_recipe, tmp_path / "whole")
@@ -110,14 +111,16 @@ def test_it_stops_early_and_keeps_the_best(task_recipe, tmp_path):
     assert Checkpoints(tmp_path / "whole" / CHECKPOINTS, read_only=True).latest_good() == best[0]
     assert go(task_recipe, tmp_path / "whole") == results
 
-    for stop in range(10, results["trained_steps"], 10):  # stopped where it is scored, between, and after the best
+    # Stopped between evaluations, and after the best one.
+    for stop in range(10, results["trained_steps"], 10) if stops else ():
         task_recipe.train.stop_after = stop
         assert go(task_recipe, tmp_path / "parts") is None
     task_recipe.train.stop_after = 0
-    parts = go(task_recipe, tmp_path / "parts")
+    parts = go(task_recipe, tmp_path / ("parts" if stops else "whole"))
     assert parts | dict(seconds=0) == results | dict(seconds=0)
 
 
+@pytest.mark.full
 def test_folds_are_scored_on_what_is_not_learned(short_recipe, tmp_path):
     short_recipe.task.folds, seen = 4, []
     for fold in (0, 3):
