@@ -54,13 +54,14 @@ def main(argv: list[str]) -> None:
 def _fine_tune(args, config, tasks: tuple[str, ...], console, command: str) -> None:
     import jax
 
-    from bert_jax.evaluation import plots, protocol, report, submission
+    from bert_jax.evaluation import forecast, plots, protocol, report, submission
     from bert_jax.training.run import RESULTS
 
     if not args.workdir:
         raise UserError("fine-tuning needs a place for its runs", expected="--workdir=DIR")
     planned = protocol.plan(config, args.checkpoint, args.workdir, tasks)
-    report.show_plan(console, planned, args.workdir, measured=args.dry_run)
+    forecasts = forecast.of_tasks(planned, args.workdir, console) if args.dry_run else {}
+    report.show_plan(console, planned, args.workdir, forecasts)
     if args.dry_run:
         return
     results = protocol.fine_tune(planned, args.workdir, console)

@@ -1,5 +1,6 @@
 """How long fine-tuning would take here and how much memory: its real steps, compiled and tried for a moment."""
 
+import itertools
 import tempfile
 import time
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from bert_jax.checkpoint import initial
 from bert_jax.config import Config
-from bert_jax.evaluation.protocol import Run, recipe_of
+from bert_jax.evaluation.protocol import Run, is_done, recipe_of
 from bert_jax.parallel import mesh as meshes
 from bert_jax.training import state
 from bert_jax.training.finetuning import Finetuning
@@ -34,12 +35,25 @@ class Forecast:
     bytes: int
 
 
+def of_tasks(planned: list[Run], workdir: Path, console: Console) -> dict[str, Forecast]:
+    """For each task what its runs that are not done yet would take.
+
+    Args:
+        planned: of `protocol.plan`.
+        workdir: of the protocol; gets the tokenised tasks.
+        console: shows what is being done.
+    """
+    found = {}
+    for task, of_task in itertools.groupby(planned, key=lambda one: one.task):
+        with console.status(f"{task}: tokenises, compiles and tries a step of each kind of run"):
+            found[task] = forecast([one for one in of_task if not is_done(one, workdir)], workdir)
+    return found
+
+
 def forecast(runs: list[Run], workdir: Path) -> Forecast:
     """Compiles the steps of runs of one task and tries each on a batch.
 
-    Args:
-        runs: of `protocol.plan`; those that differ in learning rate, seed or fold alone are measured once.
-        workdir: of the protocol; gets the tokenised task.
+    Those that differ in learning rate, seed or fold alone are measured once.
     """
     seconds, most, known = 0.0, 0, {}
     for one in runs:
@@ -65,19 +79,16 @@ def _of_run(config: Config) -> Forecast:
         sharding = jax.tree.map(lambda x: x.sharding, shapes)
         train_state = jax.jit(lambda: state.initial_state(config), out_shardings=sharding)()
         once = time.monotonic() - began  # each run opens its data and compiles again
-        counts, a_step = material.steps_by_rows(), {}
-        for number in range(config.train.steps):
-            rows, batch = material.batch(number)
-            if rows not in a_step:
-                a_step[rows] = float("inf")
-                for _ in range(_TRIED):
-                    began = time.monotonic()
-                    train_state, metrics = steps[rows](train_state, meshes.to_devices(batch, mesh, rows))
-                    jax.block_until_ready(metrics)
-                    a_step[rows] = min(a_step[rows], time.monotonic() - began)
-            if len(a_step) == len(counts):
-                break
-    training = sum(count * a_step[rows] for rows, count in counts.items())
+        training = 0.0
+        for rows, numbers in material.steps_by_rows().items():
+            _, batch = material.batch(int(numbers[0]))
+            tried = []
+            for _ in range(_TRIED):
+                began = time.monotonic()
+                train_state, metrics = steps[rows](train_state, meshes.to_devices(batch, mesh, rows))
+                jax.block_until_ready(metrics)
+                tried.append(time.monotonic() - began)
+            training += len(numbers) * min(tried)
     scored = material.held_out(sharding.params).examples / config.train.batch_size  # in steps
     every = config.evaluate.every
     evaluations = 1 + ((config.train.steps - 1) // every if every else 0)

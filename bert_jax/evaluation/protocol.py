@@ -141,8 +141,8 @@ def recipe_of(one: Run, workdir: Path) -> Config | None:
         return one.config
     if not all(is_done(other, workdir) for other in one.through):
         return None
-    (found,) = results_of(list(one.through), workdir).values()
-    return dataclasses.replace(one.config, init_from=str(workdir / found["best"]), init_parameters="encoder")
+    best = workdir / _scores_of(list(one.through), workdir)["best"]
+    return dataclasses.replace(one.config, init_from=str(best), init_parameters="encoder")
 
 
 def is_done(one: Run, workdir: Path) -> bool:
@@ -170,26 +170,33 @@ def results_of(planned: list[Run], workdir: Path) -> dict[str, dict]:
     """
     found = {}
     for task, of_task in itertools.groupby(planned, key=lambda one: one.task):
-        runs = [(one, json.loads((workdir / one.name / run.RESULTS).read_text())) for one in of_task
-                if (workdir / one.name / run.RESULTS).exists()]
-        if not runs:
+        if not (results := _scores_of(list(of_task), workdir)):
             continue
-        metric = counted(runs[0][0].config, runs[0][1])
-        settings = [summary(setting, [results[metric] for one, results in runs if one.setting == setting])
-                    for setting in _distinct(one.setting for one, _ in runs)]
-        selected = max(settings, key=lambda one: one["mean"])
-        of_selected = [(results[metric], one.name) for one, results in runs if one.setting == selected["setting"]]
-        found[task] = dict(
-            kind=runs[0][1]["kind"], metric=metric, selected=selected["setting"], best=max(of_selected)[1],
-            settings=settings,
-            runs=[dict(directory=one.name, setting=one.setting, seed=one.config.seed, fold=one.config.task.fold,
-                       seconds=results["seconds"]["all"],
-                       scores={name: value for name, value in results.items() if "/" in name})
-                  for one, results in runs])
-        predicted = predictions.read(workdir / found[task]["best"], split_of(metric), found[task]["kind"])
+        found[task] = results
+        predicted = predictions.read(workdir / results["best"], split_of(results["metric"]), results["kind"])
         if predicted and predicted.kind == "classification":
-            found[task]["expected_calibration_error"] = predictions.calibration(predicted).error
+            results["expected_calibration_error"] = predictions.calibration(predicted).error
     return found
+
+
+def _scores_of(of_task: list[Run], workdir: Path) -> dict:
+    """Of one task what `results_of` says but for what is found in predictions; nothing as long as no run is done."""
+    runs = [(one, json.loads((workdir / one.name / run.RESULTS).read_text())) for one in of_task
+            if (workdir / one.name / run.RESULTS).exists()]
+    if not runs:
+        return {}
+    metric = counted(runs[0][0].config, runs[0][1])
+    settings = [summary(setting, [results[metric] for one, results in runs if one.setting == setting])
+                for setting in _distinct(one.setting for one, _ in runs)]
+    selected = max(settings, key=lambda one: one["mean"])
+    of_selected = [(results[metric], one.name) for one, results in runs if one.setting == selected["setting"]]
+    return dict(
+        kind=runs[0][1]["kind"], metric=metric, selected=selected["setting"], best=max(of_selected)[1],
+        settings=settings,
+        runs=[dict(directory=one.name, setting=one.setting, seed=one.config.seed, fold=one.config.task.fold,
+                   seconds=results["seconds"]["all"],
+                   scores={name: value for name, value in results.items() if "/" in name})
+              for one, results in runs])
 
 
 def split_of(metric: str) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from bert_jax.evaluation import plots
-from bert_jax.evaluation.forecast import forecast
+from bert_jax.evaluation.forecast import Forecast
 from bert_jax.evaluation.plots import Picture
 from bert_jax.evaluation.protocol import Run, is_done, said, split_of
 from bert_jax.evaluation.published import TEST_SCORES
@@ -21,19 +21,14 @@ from bert_jax.training.summary import bytes_said
 MARKDOWN, HTML = "results.md", "results.html"
 
 
-def show_plan(console: Console, planned: list[Run], workdir: Path, measured: bool) -> None:
-    """Prints which runs there would be, and how many of them are done.
-
-    Args:
-        measured: try the steps of those that are left, and say how long they would take and how much memory.
-    """
+def show_plan(console: Console, planned: list[Run], workdir: Path, forecasts: dict[str, Forecast]) -> None:
+    """Prints which runs there would be, how many of them are done, and what the others would take if that is known."""
     of_all = planned[0].config.protocol
     settings = len(of_all.batch_sizes) * len(of_all.epochs) * len(of_all.learning_rates)
     console.print(f"for each task {settings} setting(s) x {of_all.seeds} seed(s)" + (
         f" x {of_all.folds} folds" if of_all.folds else ""), highlight=False)
-    table = Table("task", "examples", "runs", "done", "steps left", *("hours", "memory") if measured else (),
+    table = Table("task", "examples", "runs", "done", "steps left", *("hours", "memory") if forecasts else (),
                   box=None, padding=(0, 2, 0, 0))
-    seconds = 0.0
     for task in dict.fromkeys(one.task for one in planned):
         runs = [one for one in planned if one.task == task]
         left = [one for one in runs if not is_done(one, workdir)]
@@ -42,14 +37,12 @@ def show_plan(console: Console, planned: list[Run], workdir: Path, measured: boo
         learned = rows - rows // of_all.folds if of_all.folds else rows
         steps = sum(round(-(-learned // one.config.train.batch_size) * one.config.train.epochs) for one in left)
         row = [task, f"{rows:,}", str(len(runs)), str(len(runs) - len(left)), f"{steps:,}"]
-        if measured:
-            with console.status(f"{task}: tokenises, compiles and tries a step of each kind of run"):
-                of_task = forecast(left, workdir)
-            seconds += of_task.seconds
-            row += [f"{of_task.seconds / 3600:.2f}", bytes_said(of_task.bytes)]
+        if forecasts:
+            row += [f"{forecasts[task].seconds / 3600:.2f}", bytes_said(forecasts[task].bytes)]
         table.add_row(*row)
     console.print(table)
-    if measured:
+    if forecasts:
+        seconds = sum(of_task.seconds for of_task in forecasts.values())
         console.print(f"about {seconds / 3600:.2f} hours in all, one run after the other, on {jax.device_count()} x "
                       f"{jax.devices()[0].device_kind}; memory is of each device", highlight=False)
 

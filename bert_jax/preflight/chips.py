@@ -70,4 +70,3 @@ def slice_of(topology: str) -> tuple[Chip, list]:
                         expected="a shape of whole hosts, as v5e:2x4, v5e:16x16, v4:2x2x4", hint="another shape"
                         ) from None
     return chip, list(found.devices)
-

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 
 from bert_jax import config as configs
@@ -18,6 +17,7 @@ from bert_jax.preflight import hlo
 from bert_jax.preflight.chips import Chip
 from bert_jax.preflight.parts import part_of
 from bert_jax.training import state
+from bert_jax.training.finetuning import unpacked_shapes
 from bert_jax.training.pretraining import batch_shapes
 from bert_jax.training.step import compile_train_steps, make_evaluation_step
 from bert_jax.training.summary import count, held_bytes
@@ -39,10 +39,8 @@ class Estimate:
         model_flops: of a step over all chips: matrix products, no padding, the vocabulary at the masked positions.
         state_bytes: parameters, and of training the optimiser's state, on a chip.
         hbm_bytes: all memory on a chip, as the compiler counts it; None if it ran out and did not say.
-        hbm_limit: bytes that a program may have.
-        fits: whether the compiler could do with that.
+        fits: whether the compiler could do with what a program may have.
         cycles: of a step, the compiler's estimate, by part of the model.
-        seconds: of these cycles, at the clock of the chip.
         collectives: of a step.
         chip: of which there are so many.
         uncosted: what the compiler gives no estimate for.
@@ -58,16 +56,19 @@ class Estimate:
     model_flops: int
     state_bytes: int
     hbm_bytes: int | None
-    hbm_limit: int
     fits: bool
     steps: int
     chip: Chip
     cycles: Counter = dataclasses.field(default_factory=Counter)
-    seconds: float = 0.0
     collectives: list = dataclasses.field(default_factory=list)
     uncosted: Counter = dataclasses.field(default_factory=Counter)
     loops: dict = dataclasses.field(default_factory=dict)
     text: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Of the cycles, at the clock of the chip."""
+        return self.cycles.total() / self.chip.clock
 
     @property
     def collective_seconds(self) -> float:
@@ -127,15 +128,6 @@ def _checked(config: Config) -> Config:
     return configs.from_dict(configs.to_dict(dataclasses.replace(config, model=model)))
 
 
-def task_shapes(config: Config) -> dict[str, jax.ShapeDtypeStruct]:
-    """The shapes of a task's batches if each example has a row to itself: packed, there are fewer rows."""
-    rows, length = config.train.batch_size, config.task.length
-    of_tokens = dict.fromkeys(("input_ids", "token_type_ids", "position_ids", "segment_ids"), (length, np.int32))
-    of_examples = dict(example_positions=(1, np.int32), example_weights=(1, np.float32), labels=(1, np.int32))
-    return {name: jax.ShapeDtypeStruct((rows, size), dtype)
-            for name, (size, dtype) in (of_tokens | of_examples).items()}
-
-
 def estimate(config: Config, chip: Chip, devices: list, step: str = "train") -> Estimate:
     """Compiles a step of a recipe for these devices and reads what it takes.
 
@@ -149,7 +141,7 @@ def estimate(config: Config, chip: Chip, devices: list, step: str = "train") -> 
         UserError: the recipe does not fit the mesh.
     """
     mesh = meshes.make_mesh(config.mesh, devices)
-    shapes = task_shapes(config) if config.task.name else batch_shapes(config)
+    shapes = unpacked_shapes(config) if config.task.name else batch_shapes(config)
     meshes.check_rows(mesh, config.train.batch_size, "train.batch_size")
     meshes.check_parts(mesh, config.train.batch_size, config.train.replicas * config.train.accumulation)
     meshes.check_heads(mesh, config.model.num_heads)
@@ -163,7 +155,7 @@ def estimate(config: Config, chip: Chip, devices: list, step: str = "train") -> 
             step=step, chips=mesh.size, batch_size=rows, length=length,
             parameters=count(of_state if step == "evaluate" else of_state.params),
             model_flops=counted(config.model, state.make_model(config).heads, shapes),
-            state_bytes=held_bytes(of_state), hbm_limit=int(chip.hbm), chip=chip,
+            state_bytes=held_bytes(of_state), chip=chip,
             steps=0 if step == "evaluate" or config.task.name else config.train.steps)
         try:
             compiled = (compile_train_steps(config, mesh, of_state, {rows: shapes}, _OPTIONS)[rows]
@@ -179,9 +171,8 @@ def estimate(config: Config, chip: Chip, devices: list, step: str = "train") -> 
     parts = Counter()
     for name, cycles in found.cycles.items():
         parts[part_of(name)] += cycles
-    return Estimate(
-        **known, fits=hbm <= chip.hbm, hbm_bytes=hbm, cycles=parts, seconds=parts.total() / chip.clock,
-        collectives=found.collectives, uncosted=found.uncosted, loops=found.loops, text=text)
+    return Estimate(**known, fits=True, hbm_bytes=hbm, cycles=parts, collectives=found.collectives,
+                    uncosted=found.uncosted, loops=found.loops, text=text)
 
 
 def _compile_evaluation(config: Config, mesh: Mesh, params, shapes: dict):
@@ -196,8 +187,9 @@ def seconds_of(collective: hlo.Collective, chip: Chip) -> float:
     Rings send each byte (n - 1) / n times in an all-gather or a reduce-scatter of n chips, and twice that in an
     all-reduce. Latency, and that a slice may have no links around its edges, are left out.
     """
-    share = (collective.devices - 1) / collective.devices
-    sent = {"all-reduce": 2 * share, "reduce-scatter": share * collective.devices}.get(collective.kind, share)
+    others, share = collective.devices - 1, (collective.devices - 1) / collective.devices
+    sent = {"all-reduce": 2 * share, "all-gather": share, "reduce-scatter": others, "all-to-all": share,
+            "collective-permute": 1}[collective.kind]  # as often as the result is large
     return collective.times * sent * collective.bytes / chip.ici
 
 

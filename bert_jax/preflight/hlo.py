@@ -14,7 +14,7 @@ _COMPUTATION = re.compile(r"(ENTRY )?%([\w.\-]+) \(.*\{$")
 _INSTRUCTION = re.compile(r"\s+(?:ROOT )?%([\w.\-]+) = (.*)")
 _OPCODE = re.compile(r" ([a-z][a-z0-9\-]*)\(")
 _ARRAY = re.compile(r"\b(pred|[a-z]\d+|bf16|f8\w+)\[([\d,]*)\]")
-_CALLED = re.compile(r"(?:calls|to_apply|body|condition|branch_computations|called_computations)="
+_CALLED = re.compile(r"(?:calls|to_apply|branch_computations|true_computation|false_computation)="
                      r"(?:%([\w.\-]+)|\{([^}]*)\})")
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _NAME = re.compile(r'op_name="([^"]*)"')
@@ -68,7 +68,7 @@ class Collective:
 
 @dataclass
 class Cost:
-    """What a program costs on each chip.
+    """What a program costs on each chip; of a conditional all branches count.
 
     Attributes:
         cycles: as the compiler estimates them, by `op_name`, loops multiplied out.
@@ -124,16 +124,16 @@ def cost(text: str) -> Cost:
 def _add(total: Cost, found: dict[str, list[Instruction]], name: str, times: int) -> None:
     by_name = {one.name: one for one in found[name]}
     for one in found[name]:
-        kind = one.opcode.removesuffix("-start")
+        kind = one.opcode.removesuffix("-done")
         cycles = _CYCLES.search(one.line)
         if one.opcode == "while":
             condition, body = (re.search(rf"{part}=%([\w.\-]+)", one.line)[1] for part in ("condition", "body"))
             total.loops[one.name] = trips = trip_count(found[condition], one, by_name)
             _add(total, found, body, times * trips)
         elif kind in COLLECTIVES:
-            # The result of a -start holds operand and result.
-            size = one.bytes // 2 if one.opcode.endswith("-start") else one.bytes
-            total.collectives.append(Collective(kind, size, _group_size(one.line), times))
+            # What is done in the background has its result at its end, and its groups at its start.
+            begun = by_name[one.operands[0]] if one.opcode.endswith("-done") else one
+            total.collectives.append(Collective(kind, one.bytes, _group_size(begun.line), times))
         elif cycles:
             total.cycles[one.op_name] += times * int(cycles[1])
         elif one.opcode in ("call", "conditional", "async-start"):

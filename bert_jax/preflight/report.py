@@ -17,7 +17,7 @@ def figures(found: Estimate, topology: str, price: float) -> dict:
     said = dict(
         topology=topology, step=found.step, chips=found.chips, batch_size=found.batch_size, length=found.length,
         parameters=found.parameters, fits=found.fits, hbm_bytes_per_chip=found.hbm_bytes,
-        hbm_limit_per_chip=found.hbm_limit, state_bytes_per_chip=found.state_bytes,
+        hbm_limit_per_chip=int(found.chip.hbm), state_bytes_per_chip=found.state_bytes,
         model_flops_per_step=found.model_flops)
     if not found.cycles:  # it ran out of memory: there is no program
         return said
@@ -51,11 +51,11 @@ def show(console: Console, found: Estimate, said: dict) -> None:
     row("parameters", f"{found.parameters:,}")
     row("model FLOPs", f"{found.model_flops:.3e} a step")
     row("state a chip", bytes_said(found.state_bytes))
-    limit = bytes_said(found.hbm_limit)
+    limit = bytes_said(int(found.chip.hbm))
     if found.hbm_bytes is None:
         row("memory a chip", f"does not fit {limit}", "compiler")
     else:
-        free = found.hbm_limit - found.hbm_bytes
+        free = int(found.chip.hbm) - found.hbm_bytes
         verdict = f"fits, {bytes_said(free)} free" if found.fits else f"does not fit, {bytes_said(-free)} too much"
         row("memory a chip", f"{bytes_said(found.hbm_bytes)} of {limit}: {verdict}", "compiler")
     if found.cycles:

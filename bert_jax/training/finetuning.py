@@ -58,6 +58,15 @@ def counted(config: Config, scores: dict[str, float]) -> str:
     return f"{split}/mean" if f"{split}/mean" in names else names[0]
 
 
+def unpacked_shapes(config: Config) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of a task's batches if each example has a row to itself: packed, there are fewer rows."""
+    rows, length = config.train.batch_size, config.task.length
+    of_tokens = dict.fromkeys(("input_ids", "token_type_ids", "position_ids", "segment_ids"), (length, np.int32))
+    of_examples = dict(example_positions=(1, np.int32), example_weights=(1, np.float32), labels=(1, np.int32))
+    return {name: jax.ShapeDtypeStruct((rows, size), dtype)
+            for name, (size, dtype) in (of_tokens | of_examples).items()}
+
+
 class Finetuning:
     """What a run on a task learns from; `Pretraining` has the same methods.
 
@@ -125,9 +134,9 @@ class Finetuning:
         return {rows: {name: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype) for name, x in of_first.items()}
                 for rows in self._packed.counts}
 
-    def steps_by_rows(self) -> dict[int, int]:
-        """How many of the run's batches have so many rows."""
-        return dict(zip(*map(np.ndarray.tolist, np.unique(self._packed.rows, return_counts=True))))
+    def steps_by_rows(self) -> dict[int, np.ndarray]:
+        """The steps whose batches have so many rows, int64, by that number."""
+        return {rows: np.flatnonzero(self._packed.rows == rows) for rows in np.unique(self._packed.rows).tolist()}
 
     def batch(self, step: int) -> tuple[int, Batch]:
         """The number of rows of a step's batch, and those of them that this host prepares."""

@@ -1,5 +1,4 @@
 """What is read of a module's text is what stands there, loops multiplied out."""
-# ruff: noqa: E501
 
 import pytest
 
@@ -32,10 +31,11 @@ ENTRY %main.1 (param.1: f32[8,128]) -> f32[] {
   %kernel.1 = bf16[4096]{0:T(1024)} custom-call(%param.1), custom_call_target="tpu_custom_call", metadata={op_name="jit(step)/flash"}
   %lookup.1 = f32[8,128]{1,0} fusion(%param.1), kind=kCustom, calls=%inner, metadata={op_name="jit(step)/jvp(Bert)/bert/embeddings/jit(_take)/gather"}
   %sum.1 = (f32[]{:T(128)}, bf16[10,768]{1,0:T(8,128)(2,1)}) all-reduce(%param.1), channel_id=2, replica_groups=mesh['a'=2,'b'=4] {'a','b'}, to_apply=%add
-  %start.1 = (f32[16,8]{1,0}, f32[16,8]{1,0}) all-reduce-start(%param.1), channel_id=3, replica_groups={{0,1},{2,3}}, to_apply=%add
+  %start.1 = (f32[8,8]{1,0}, f32[16,8]{1,0}) all-gather-start(%param.1), channel_id=3, replica_groups={{0,1},{2,3}}
+  %done.1 = f32[16,8]{1,0} all-gather-done(%start.1)
   ROOT %fusion.1 = f32[]{:T(128)} fusion(%while.1), kind=kLoop, calls=%inner, metadata={op_name="jit(step)/add"}, backend_config={"estimated_cycles":"50"}
 }
-"""
+"""  # noqa: E501
 
 
 def test_loops_are_multiplied_out():
@@ -49,7 +49,7 @@ def test_collectives_have_bytes_and_groups():
     found = hlo.cost(MODULE).collectives
     assert hlo.Collective("all-gather", 64 * 128 * 2, 4, 10) in found
     assert hlo.Collective("all-reduce", 4 + 10 * 768 * 2, 8, 1) in found
-    assert hlo.Collective("all-reduce", 16 * 8 * 4, 2, 1) in found and len(found) == 3
+    assert hlo.Collective("all-gather", 16 * 8 * 4, 2, 1) in found and len(found) == 3
 
 
 def test_what_has_no_estimate_is_named():
