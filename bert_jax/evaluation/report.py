@@ -16,6 +16,7 @@ from bert_jax.evaluation.protocol import Run, is_done, said, split_of
 from bert_jax.evaluation.published import TEST_SCORES
 from bert_jax.tasks import examples
 from bert_jax.tasks.glue import TASKS
+from bert_jax.training.progress import clock_said
 from bert_jax.training.summary import bytes_said
 
 MARKDOWN, HTML = "results.md", "results.html"
@@ -27,7 +28,7 @@ def show_plan(console: Console, planned: list[Run], workdir: Path, forecasts: di
     settings = len(of_all.batch_sizes) * len(of_all.epochs) * len(of_all.learning_rates)
     console.print(f"for each task {settings} setting(s) x {of_all.seeds} seed(s)" + (
         f" x {of_all.folds} folds" if of_all.folds else ""), highlight=False)
-    table = Table("task", "examples", "runs", "done", "steps left", *("hours", "memory") if forecasts else (),
+    table = Table("task", "examples", "runs", "done", "steps left", *("time", "memory") if forecasts else (),
                   box=None, padding=(0, 2, 0, 0))
     for task in dict.fromkeys(one.task for one in planned):
         runs = [one for one in planned if one.task == task]
@@ -38,12 +39,12 @@ def show_plan(console: Console, planned: list[Run], workdir: Path, forecasts: di
         steps = sum(round(-(-learned // one.config.train.batch_size) * one.config.train.epochs) for one in left)
         row = [task, f"{rows:,}", str(len(runs)), str(len(runs) - len(left)), f"{steps:,}"]
         if forecasts:
-            row += [f"{forecasts[task].seconds / 3600:.2f}", bytes_said(forecasts[task].bytes)]
+            row += [clock_said(forecasts[task].seconds), bytes_said(forecasts[task].bytes)]
         table.add_row(*row)
     console.print(table)
     if forecasts:
         seconds = sum(of_task.seconds for of_task in forecasts.values())
-        console.print(f"about {seconds / 3600:.2f} hours in all, one run after the other, on {jax.device_count()} x "
+        console.print(f"about {clock_said(seconds)} (h:mm:ss) in all, one run after the other, on {jax.device_count()} x "
                       f"{jax.devices()[0].device_kind}; memory is of each device", highlight=False)
 
 

@@ -48,7 +48,7 @@ class TrainingProgress:
             self._bar.update(self._task, shown=shown)
         elif self._console:
             left = (time.monotonic() - self._began) / max(done - self._start, 1) * (self._stop - done)
-            self.say(f"step {done}/{self._stop}  {shown}  ETA {_clock(left)}")
+            self.say(f"step {done}/{self._stop}  {shown}  ETA {clock_said(left)}")
 
     def held_out(self, done: int, metrics: dict[str, float]) -> None:
         """Shows held-out scores, in a line that stays."""
@@ -61,7 +61,8 @@ class TrainingProgress:
             self._console.print(text, highlight=False, soft_wrap=True)
 
 
-def _clock(seconds: float) -> str:
+def clock_said(seconds: float) -> str:
+    """As hours:minutes:seconds."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}"

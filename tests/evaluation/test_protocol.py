@@ -151,10 +151,12 @@ def test_the_door_shows_its_plan(short_recipe, tmp_path, capsys):
                  "--config.task.row_counts=1", "--dry_run"]
     evaluate.main(arguments)
     printed = capsys.readouterr().out
-    task, examples, runs, done, steps, hours, memory, unit = next(
+    task, examples, runs, done, steps, clock, memory, unit = next(
         line for line in printed.splitlines() if line.startswith("tagging")).split()
     assert (examples, runs, done, steps) == ("200", "4", "0", "84")
-    assert float(hours) > 0 and float(memory) > 0 and unit == "MiB" and "hours in all" in printed
+    hours, minutes, seconds = map(int, clock.split(":"))
+    assert (hours, minutes, seconds) > (0, 0, 0) and float(memory) > 0 and unit == "MiB"
+    assert f"about {clock} (h:mm:ss) in all" in printed
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["tokenised"]  # nothing is trained
     with pytest.raises(UserError, match="needs a place for its runs"):
         evaluate.main([a for a in arguments if not a.startswith("--workdir")])
