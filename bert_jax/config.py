@@ -227,7 +227,7 @@ class ComputeConfig:
 
 @dataclass(frozen=True)
 class MeshConfig:
-    slice: int = key(1, "reserved for TPU slices joined by a slower network; 1 until then", choices=(1,), free=True)
+    slice: int = key(1, "TPU slices joined by their hosts' network, each with its share of the batch", free=True)
     data: int = key(-1, "replicas of the parameters, each with its share of the batch; -1: all that is left", free=True)
     fsdp: int = key(1, "shards of parameters and optimiser state, each also with its share of the batch", free=True)
     tensor: int = key(1, "shards of heads, feed-forward units and vocabulary", free=True)

@@ -65,7 +65,7 @@ def test_unknown_key_names_the_nearest(key, nearest):
     ("mesh.context", 2, "one of 1"),
     ("mesh.rules", [["kernel$", ["model"]]], "'model'"),
     ("mesh.rules", [["(", ["data"]]], "regular expression"),
-    ("mesh.slice", 2, "one of 1"),
+    ("mesh.slice", 0, "at least 1"),
     ("objectives", [], "at least one"),
 ])
 def test_bad_values_are_refused_by_name(key, value, expected):

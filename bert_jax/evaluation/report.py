@@ -44,8 +44,9 @@ def show_plan(console: Console, planned: list[Run], workdir: Path, forecasts: di
     console.print(table)
     if forecasts:
         seconds = sum(of_task.seconds for of_task in forecasts.values())
-        console.print(f"about {clock_said(seconds)} (h:mm:ss) in all, one run after the other, on {jax.device_count()} x "
-                      f"{jax.devices()[0].device_kind}; memory is of each device", highlight=False)
+        console.print(f"about {clock_said(seconds)} (h:mm:ss) in all, one run after the other, on "
+                      f"{jax.device_count()} x {jax.devices()[0].device_kind}; memory is of each device",
+                      highlight=False)
 
 
 def show_results(console: Console, results: dict[str, dict]) -> None:

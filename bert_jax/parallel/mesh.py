@@ -4,6 +4,7 @@ import math
 
 import jax
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from bert_jax.config import MeshConfig
@@ -35,7 +36,17 @@ def make_mesh(config: MeshConfig, devices: list | None = None) -> Mesh:
     used = math.prod(sizes.values())
     if used > len(devices) or (used < len(devices) and not some_will_do):
         raise _does_not_fit(asked, len(devices))
-    return jax.make_mesh(tuple(sizes.values()), AXES, (AxisType.Auto,) * len(AXES), devices=devices[:used])
+    devices, types = devices[:used], (AxisType.Auto,) * len(AXES)
+    slices = len({getattr(device, "slice_index", 0) for device in devices})
+    if slices == 1:
+        return jax.make_mesh(tuple(sizes.values()), AXES, types, devices=devices)
+    if sizes["slice"] != slices:
+        raise UserError("config.mesh.slice is not the number of slices", found=f"slice={sizes['slice']}",
+                        expected=f"{slices}: the slices of these devices", hint=f"--config.mesh.slice={slices}")
+    within, across = sizes | dict(slice=1), dict.fromkeys(AXES, 1) | dict(slice=slices)
+    arranged = mesh_utils.create_hybrid_device_mesh(tuple(within.values()), tuple(across.values()), devices,
+                                                     allow_split_physical_axes=True)  # as in `jax.make_mesh`
+    return Mesh(arranged, AXES, axis_types=types)
 
 
 def _does_not_fit(asked: str, devices: int) -> UserError:

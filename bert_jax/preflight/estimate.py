@@ -1,24 +1,20 @@
 """What a recipe's step takes on a TPU slice that is not here: compiled for it, and read."""
 
-import dataclasses
-import math
 import re
 from collections import Counter
+from dataclasses import dataclass, field
 
 import jax
 from jax.sharding import Mesh
 
-from bert_jax import config as configs
 from bert_jax.config import Config
 from bert_jax.model import flops
-from bert_jax.objectives import OF_KIND
 from bert_jax.parallel import mesh as meshes
-from bert_jax.preflight import hlo
+from bert_jax.preflight import hlo, interconnect, traced
 from bert_jax.preflight.chips import Chip
 from bert_jax.preflight.parts import part_of
+from bert_jax.preflight.recipe import shapes_on
 from bert_jax.training import state
-from bert_jax.training.finetuning import unpacked_shapes
-from bert_jax.training.pretraining import batch_shapes
 from bert_jax.training.step import compile_train_steps, make_evaluation_step
 from bert_jax.training.summary import count, held_bytes
 
@@ -27,42 +23,50 @@ _OPTIONS = {"xla_tpu_enable_offloading_scatter_to_sparsecore": "false",
             "xla_tpu_offload_gather_to_sparsecore": "false"}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Estimate:
     """A step on each chip of a slice. Exact, unless it is said of whom an estimate is.
 
     Attributes:
         step: 'train' or 'evaluate'.
-        chips: of the slice.
+        mesh: of the chips.
+        chip: of which they are.
         batch_size, length: rows of a step over all chips, and their tokens.
         parameters: numbers in the model.
         model_flops: of a step over all chips: matrix products, no padding, the vocabulary at the masked positions.
+        hardware_flops: of the matrix products that the step does, those done again among them.
         state_bytes: parameters, and of training the optimiser's state, on a chip.
-        hbm_bytes: all memory on a chip, as the compiler counts it; None if it ran out and did not say.
+        saved_bytes: that the forward pass leaves for the backward pass on a chip; about, since it is the compiler who
+            decides.
         fits: whether the compiler could do with what a program may have.
+        steps: of the whole recipe, with this batch; 0 if they follow from data, or are not of training.
+        hbm_bytes: all memory on a chip, as the compiler counts it; None if it ran out and did not say.
+        temporary_bytes: of these, what is neither state nor batch nor program.
         cycles: of a step, the compiler's estimate, by part of the model.
         collectives: of a step.
-        chip: of which there are so many.
         uncosted: what the compiler gives no estimate for.
         loops: trip counts that the cycles were multiplied by.
-        steps: of the whole recipe, with this batch; 0 if they follow from data, or are not of training.
+        text: the compiled program.
     """
 
     step: str
-    chips: int
+    mesh: Mesh
+    chip: Chip
     batch_size: int
     length: int
     parameters: int
     model_flops: int
+    hardware_flops: int
     state_bytes: int
-    hbm_bytes: int | None
-    fits: bool
+    saved_bytes: int
     steps: int
-    chip: Chip
-    cycles: Counter = dataclasses.field(default_factory=Counter)
-    collectives: list = dataclasses.field(default_factory=list)
-    uncosted: Counter = dataclasses.field(default_factory=Counter)
-    loops: dict = dataclasses.field(default_factory=dict)
+    fits: bool
+    hbm_bytes: int | None
+    temporary_bytes: int = 0
+    cycles: Counter = field(default_factory=Counter)
+    collectives: list = field(default_factory=list)
+    uncosted: list = field(default_factory=list)
+    loops: dict = field(default_factory=dict)
     text: str = ""
 
     @property
@@ -71,61 +75,32 @@ class Estimate:
         return self.cycles.total() / self.chip.clock
 
     @property
+    def uncosted_seconds(self) -> float:
+        """Of what has no estimate, by a roofline: as long as the memory's or the matrix units' published rate takes."""
+        return sum(map(self.roofline, self.uncosted))
+
+    def roofline(self, one: hlo.Uncosted) -> float:
+        """Seconds of one of `uncosted`."""
+        return one.times * max(one.bytes / self.chip.bandwidth, one.flops / self.chip.peak)
+
+    @property
     def collective_seconds(self) -> float:
         """Of a step, by our model of the interconnect."""
-        return sum(seconds_of(one, self.chip) for one in self.collectives)
+        return sum(interconnect.seconds_of(one, self.mesh, self.chip) for one in self.collectives)
 
     @property
     def overlapped(self) -> float:
         """Seconds of a step if communication hides behind computation, or the other way round."""
-        return max(self.seconds, self.collective_seconds)
+        return max(self.seconds + self.uncosted_seconds, self.collective_seconds)
 
     @property
     def serial(self) -> float:
         """Seconds of a step if nothing hides."""
-        return self.seconds + self.collective_seconds
+        return self.seconds + self.uncosted_seconds + self.collective_seconds
 
     def mfu(self, seconds: float) -> float:
         """Model FLOPs utilisation: the share of the chips' peak that the model's own operations are."""
-        return self.model_flops / (seconds * self.chip.peak * self.chips)
-
-
-def prepared(config: Config, chips: int, batch_per_chip: int, length: int) -> Config:
-    """The recipe as it is compiled: with this batch and length, the same number of sequences in all, and what else
-    would follow from data: the size of the vocabulary, and of a task that there are two classes.
-    """
-    if config.task.name:
-        return _of_task(config, chips, batch_per_chip, length)
-    train, instances, masking, optimizer = config.train, config.instances, config.masking, config.optimizer
-    if batch_per_chip:
-        batch_size = batch_per_chip * chips
-        train = dataclasses.replace(train, batch_size=batch_size,
-                                    steps=math.ceil(train.steps * train.batch_size / batch_size))
-        optimizer = dataclasses.replace(optimizer, warmup_steps=min(optimizer.warmup_steps, train.steps))
-    if length:
-        masking = dataclasses.replace(masking, max_predictions=math.ceil(masking.rate * length))
-        instances = dataclasses.replace(instances, length=length)
-    changed = dataclasses.replace(config, train=train, instances=instances, masking=masking, optimizer=optimizer)
-    return _checked(changed)
-
-
-def _of_task(config: Config, chips: int, batch_per_chip: int, length: int) -> Config:
-    train, task = config.train, config.task
-    if batch_per_chip:
-        train = dataclasses.replace(train, batch_size=batch_per_chip * chips)
-    if length:
-        task = dataclasses.replace(task, length=length)
-    # How many steps there are follows from data; here it is one of as many as the schedule needs.
-    train = dataclasses.replace(train, epochs=0.0, steps=max(1, config.optimizer.warmup_steps))
-    model = dataclasses.replace(config.model, num_labels=config.model.num_labels or 2)
-    return _checked(dataclasses.replace(config, train=train, task=task, model=model,
-                                        objectives=(OF_KIND["classification"],)))
-
-
-def _checked(config: Config) -> Config:
-    size = config.model.vocab_size or config.tokenizer.vocab_size
-    model = dataclasses.replace(config.model, vocab_size=size)
-    return configs.from_dict(configs.to_dict(dataclasses.replace(config, model=model)))
+        return self.model_flops / (seconds * self.chip.peak * self.mesh.size)
 
 
 def estimate(config: Config, chip: Chip, devices: list, step: str = "train") -> Estimate:
@@ -141,25 +116,26 @@ def estimate(config: Config, chip: Chip, devices: list, step: str = "train") -> 
         UserError: the recipe does not fit the mesh.
     """
     mesh = meshes.make_mesh(config.mesh, devices)
-    shapes = unpacked_shapes(config) if config.task.name else batch_shapes(config)
-    meshes.check_rows(mesh, config.train.batch_size, "train.batch_size")
-    meshes.check_parts(mesh, config.train.batch_size, config.train.replicas * config.train.accumulation)
-    meshes.check_heads(mesh, config.model.num_heads)
+    shapes = shapes_on(config, mesh)
     rows, length = shapes["input_ids"].shape
-    counted = dict(train=flops.train_step, evaluate=flops.forward)[step]
     with jax.set_mesh(mesh):
         of_state = state.state_shapes(config, mesh)
-        if step == "evaluate":
-            of_state = of_state.params
-        known = dict(
-            step=step, chips=mesh.size, batch_size=rows, length=length,
-            parameters=count(of_state if step == "evaluate" else of_state.params),
-            model_flops=counted(config.model, state.make_model(config).heads, shapes),
-            state_bytes=held_bytes(of_state), chip=chip,
-            steps=0 if step == "evaluate" or config.task.name else config.train.steps)
+        known = dict(step=step, mesh=mesh, chip=chip, batch_size=rows, length=length,
+                     parameters=count(of_state.params))
+        heads = state.make_model(config).heads
+        if step == "train":
+            known |= dict(
+                model_flops=flops.train_step(config.model, heads, shapes), state_bytes=held_bytes(of_state),
+                hardware_flops=traced.train_products(config, of_state, shapes),
+                saved_bytes=traced.saved(config, of_state.params, shapes) // meshes.row_shards(mesh),
+                steps=0 if config.task.name else config.train.steps)
+        else:
+            known |= dict(
+                model_flops=flops.forward(config.model, heads, shapes), state_bytes=held_bytes(of_state.params),
+                hardware_flops=traced.evaluation_products(config, of_state.params, shapes), saved_bytes=0, steps=0)
         try:
             compiled = (compile_train_steps(config, mesh, of_state, {rows: shapes}, _OPTIONS)[rows]
-                        if step == "train" else _compile_evaluation(config, mesh, of_state, shapes))
+                        if step == "train" else _compile_evaluation(config, mesh, of_state.params, shapes))
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):
                 raise
@@ -171,37 +147,14 @@ def estimate(config: Config, chip: Chip, devices: list, step: str = "train") -> 
     parts = Counter()
     for name, cycles in found.cycles.items():
         parts[part_of(name)] += cycles
-    return Estimate(**known, fits=True, hbm_bytes=hbm, cycles=parts, collectives=found.collectives,
-                    uncosted=found.uncosted, loops=found.loops, text=text)
+    return Estimate(**known, fits=True, hbm_bytes=hbm, temporary_bytes=memory.temp_size_in_bytes, cycles=parts,
+                    collectives=found.collectives, uncosted=found.uncosted, loops=found.loops, text=text)
 
 
 def _compile_evaluation(config: Config, mesh: Mesh, params, shapes: dict):
     jitted = jax.jit(make_evaluation_step(config), out_shardings=meshes.replicated(mesh), in_shardings=(
         jax.tree.map(lambda x: x.sharding, params), meshes.row_sharding(mesh)))
     return jitted.lower(params, shapes).compile(_OPTIONS)
-
-
-def seconds_of(collective: hlo.Collective, chip: Chip) -> float:
-    """Our model of the interconnect: what a chip has to send, over all of its links, at their published rate.
-
-    Rings send each byte (n - 1) / n times in an all-gather or a reduce-scatter of n chips, and twice that in an
-    all-reduce. Latency, and that a slice may have no links around its edges, are left out.
-    """
-    others, share = collective.devices - 1, (collective.devices - 1) / collective.devices
-    sent = {"all-reduce": 2 * share, "all-gather": share, "reduce-scatter": others, "all-to-all": share,
-            "collective-permute": 1}[collective.kind]  # as often as the result is large
-    return collective.times * sent * collective.bytes / chip.ici
-
-
-def seconds_by_kind(found: Estimate) -> dict[str, dict]:
-    """Of each kind of collective: how many there are in a step, the bytes of their results on a chip, their seconds."""
-    kinds = {}
-    for one in found.collectives:
-        total = kinds.setdefault(one.kind, dict(count=0, bytes=0, seconds=0.0))
-        total["count"] += one.times
-        total["bytes"] += one.times * one.bytes
-        total["seconds"] += seconds_of(one, found.chip)
-    return kinds
 
 
 def _asked_for(message: str) -> int | None:

@@ -2,13 +2,17 @@
 
 Of the text that XLA prints; its grammar is that of `HloModule.as_text()`. TPU's compiler leaves an estimate of cycles
 in the `backend_config` of what it puts on the chip's compute units. It leaves none on collectives, on calls of kernels
-and on the generator of random bits, and the body of a loop stands there once.
+and on the generator of random bits, and the body of a loop stands there once. A collective may stand in a fusion, or be
+spread over several that compute meanwhile; one between slices is a transfer of the hosts.
 """
 
+import json
 import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+
+import numpy as np
 
 _COMPUTATION = re.compile(r"(ENTRY )?%([\w.\-]+) \(.*\{$")
 _INSTRUCTION = re.compile(r"\s+(?:ROOT )?%([\w.\-]+) = (.*)")
@@ -18,14 +22,18 @@ _CALLED = re.compile(r"(?:calls|to_apply|branch_computations|true_computation|fa
                      r"(?:%([\w.\-]+)|\{([^}]*)\})")
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _NAME = re.compile(r'op_name="([^"]*)"')
-_GROUPS = re.compile(r"replica_groups=(mesh\[[^\]]*\] \{[^}]*\}|\[[\d,]+\]<=\[[\d,]+\](?:T\([\d,]+\))?|\{[^=]*?\}\})")
+_GROUPS = re.compile(r"(?:replica_groups|source_target_pairs)="
+                     r"(mesh\[[^\]]*\] \{[^}]*\}|\[[\d,]+\]<=\[[\d,]+\](?:T\([\d,]+\))?|\{[^=]*?\}\})")
+_CHANNEL = re.compile(r"channel_id=(\d+)")
+_BETWEEN_SLICES = re.compile(r'_xla_megascale_transfer_type="(\w+)"')
+_ESTIMATE = re.compile(r'"cost_estimate":(\{[^}]*\})')
 _TARGET = re.compile(r'custom_call_target="([^"]*)"')
 
 COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
 _WORK = {"fusion", "dot", "convolution", "sort", "scatter", "gather", "rng", "rng-bit-generator"}
 # Custom calls that say something to the compiler and compute nothing.
 _HINTS = {"AssumeGatherIndicesInBound", "ConcatBitcast", "GatherScatterIndicesBitpacked", "Sharding",
-          "SPMDFullToShardShape", "SPMDShardToFullShape", "AllocateBuffer"}
+          "SPMDFullToShardShape", "SPMDShardToFullShape", "AllocateBuffer", "SliceId"}
 
 
 @dataclass(frozen=True)
@@ -58,11 +66,37 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Collective:
-    """A collective: its kind, the bytes of its result on a chip, the devices of a group, and how often it is done."""
+    """A collective.
+
+    Attributes:
+        kind: of `COLLECTIVES`.
+        bytes: of its result on a chip; between slices those that a chip hands to its host.
+        groups: the devices that take part together, by their places among those of the program.
+        times: how often it is done.
+        between_slices: over the network of the hosts; groups are not said then.
+    """
 
     kind: str
     bytes: int
-    devices: int
+    groups: tuple[tuple[int, ...], ...]
+    times: int
+    between_slices: bool = False
+
+
+@dataclass(frozen=True)
+class Uncosted:
+    """What computes and has no estimate.
+
+    Attributes:
+        what: it is.
+        bytes: that it reads and writes; of a look-up and its like those that it touches.
+        flops: as far as a kernel says so itself, else 0.
+        times: how often it is done.
+    """
+
+    what: str
+    bytes: int
+    flops: int
     times: int
 
 
@@ -73,13 +107,13 @@ class Cost:
     Attributes:
         cycles: as the compiler estimates them, by `op_name`, loops multiplied out.
         collectives: those of the program.
-        uncosted: instructions that compute and have no estimate, by what they are, loops multiplied out.
+        uncosted: what computes and has no estimate.
         loops: trip counts, by the name of the loop.
     """
 
     cycles: Counter = field(default_factory=Counter)
     collectives: list[Collective] = field(default_factory=list)
-    uncosted: Counter = field(default_factory=Counter)
+    uncosted: list[Uncosted] = field(default_factory=list)
     loops: dict[str, int] = field(default_factory=dict)
 
 
@@ -116,35 +150,88 @@ def cost(text: str) -> Cost:
         ValueError: a loop's trip count does not stand in its condition.
     """
     entry, found = computations(text)
-    total = Cost()
-    _add(total, found, entry, 1)
-    return total
+    reading = _Reading(found)
+    reading.add(entry, 1)
+    return reading.total
 
 
-def _add(total: Cost, found: dict[str, list[Instruction]], name: str, times: int) -> None:
-    by_name = {one.name: one for one in found[name]}
-    for one in found[name]:
-        kind = one.opcode.removesuffix("-done")
-        cycles = _CYCLES.search(one.line)
-        if one.opcode == "while":
-            condition, body = (re.search(rf"{part}=%([\w.\-]+)", one.line)[1] for part in ("condition", "body"))
-            total.loops[one.name] = trips = trip_count(found[condition], one, by_name)
-            _add(total, found, body, times * trips)
-        elif kind in COLLECTIVES:
-            # What is done in the background has its result at its end, and its groups at its start.
-            begun = by_name[one.operands[0]] if one.opcode.endswith("-done") else one
-            total.collectives.append(Collective(kind, one.bytes, _group_size(begun.line), times))
-        elif cycles:
-            total.cycles[one.op_name] += times * int(cycles[1])
-        elif one.opcode in ("call", "conditional", "async-start"):
-            for called in one.called:
-                _add(total, found, called, times)
-        elif one.opcode == "custom-call":
-            target = _TARGET.search(one.line)[1]
-            if target not in _HINTS:
-                total.uncosted[f"custom-call {target}"] += times
-        elif one.opcode in _WORK:
-            total.uncosted[one.op_name.rpartition("/")[2] or one.opcode] += times
+class _Reading:
+    """Walks through the computations of a module and adds up what they cost."""
+
+    def __init__(self, found: dict[str, list[Instruction]]):
+        self.total = Cost()
+        self._found = found
+        self._seen = set()  # collectives that were met in a fusion, some of them in several
+
+    def add(self, name: str, times: int) -> None:
+        """Adds a computation that is done so many times."""
+        by_name = {one.name: one for one in self._found[name]}
+        for one in self._found[name]:
+            kind = one.opcode.removesuffix("-done")
+            cycles = _CYCLES.search(one.line)
+            hides = one.opcode == "fusion" and self._hidden_collective(one, times)
+            if one.opcode == "while":
+                condition, body = (re.search(rf"{part}=%([\w.\-]+)", one.line)[1] for part in ("condition", "body"))
+                self.total.loops[one.name] = trips = trip_count(self._found[condition], one, by_name)
+                self.add(body, times * trips)
+            elif kind in COLLECTIVES:
+                # What is done in the background has its result at its end, and its groups at its start.
+                begun = by_name[one.operands[0]] if one.opcode.endswith("-done") else one
+                self.total.collectives.append(Collective(kind, one.bytes, _groups(begun.line), times))
+            elif one.opcode == "send" and (transfer := _BETWEEN_SLICES.search(one.line)):
+                kind, sent = transfer[1].lower().replace("_", "-"), by_name[one.operands[0]].bytes
+                self.total.collectives.append(Collective(kind, sent, (), times, between_slices=True))
+            elif cycles:
+                self.total.cycles[one.op_name] += times * int(cycles[1])
+            elif one.opcode in ("call", "conditional", "async-start"):
+                for called in one.called:
+                    self.add(called, times)
+            elif not hides and (what := _uncosted(one)):
+                operands = [by_name[operand].bytes for operand in one.operands if operand in by_name]
+                touched = self._touched(one.opcode, one.bytes, operands, one.called)
+                flops = int(_kernel_says(one, "flops"))
+                self.total.uncosted.append(Uncosted(what, _kernel_says(one, "bytes_accessed") or touched, flops, times))
+
+    def _hidden_collective(self, fusion: Instruction, times: int) -> bool:
+        """Whether a fusion is, or computes during, a collective; each counts once."""
+        hides = False
+        for inner in (inner for name in fusion.called for inner in self._found.get(name, ())):
+            if inner.opcode in COLLECTIVES:
+                hides = True
+                kind, size, channel = inner.opcode, inner.bytes, _CHANNEL.search(inner.line)
+                if kind == "all-reduce" and fusion.bytes < size:  # of which it keeps a part
+                    kind, size = "reduce-scatter", fusion.bytes
+                known = (kind, channel and channel[1], size)
+                if known not in self._seen:
+                    self._seen.add(known)
+                    self.total.collectives.append(Collective(kind, size, _groups(inner.line), times))
+        return hides
+
+    def _touched(self, opcode: str, result: int, operands: list[int], called: list[str]) -> int:
+        """Bytes that an instruction reads and writes: of tables the rows that are looked up or added to."""
+        if opcode == "gather":
+            return 2 * result
+        if opcode == "scatter":
+            return 3 * operands[-1]  # an update is read, and a row of the table read and written
+        inside = [inner for name in called for inner in self._found.get(name, ())]
+        sizes = {inner.name: inner.bytes for inner in inside}
+        tables = [self._touched(inner.opcode, inner.bytes, [sizes[name] for name in inner.operands], [])
+                  for inner in inside if inner.opcode in ("gather", "scatter")]
+        return sum(tables) if tables else result + sum(operands)
+
+
+def _uncosted(one: Instruction) -> str:
+    """What an instruction without cycles is if it computes, else nothing."""
+    if one.opcode == "custom-call":
+        target = _TARGET.search(one.line)[1]
+        return "" if target in _HINTS else f"custom-call {target}"
+    return (one.op_name.rpartition("/")[2] or one.opcode) if one.opcode in _WORK else ""
+
+
+def _kernel_says(one: Instruction, figure: str) -> float:
+    """A figure of the cost that a kernel's author gave it; 0 if there is none."""
+    found = _ESTIMATE.search(one.line)
+    return int(json.loads(found[1]).get(figure, 0)) if found else 0
 
 
 def trip_count(condition: list[Instruction], loop: Instruction, around: dict[str, Instruction]) -> int:
@@ -182,15 +269,24 @@ def _constant(one: Instruction) -> int:
     return int(re.search(r"constant\((-?\d+)\)", one.line)[1])
 
 
-def _group_size(line: str) -> int:
-    """Devices of each group of a collective; 1 where it does not say."""
-    groups = _GROUPS.search(line)
-    if not groups:
-        return 2 if "source_target_pairs" in line else 1
-    text = groups[1]
+def _groups(line: str) -> tuple[tuple[int, ...], ...]:
+    """The groups of a collective, or the pairs of a permutation, in any of the ways in which they are written."""
+    found = _GROUPS.search(line)
+    if not found:
+        return ()
+    text = found[1]
+    if text.startswith("{"):
+        return tuple(tuple(map(int, group.split(","))) for group in re.findall(r"\{([\d,]+)\}", text))
     if text.startswith("mesh"):
-        sizes = dict(re.findall(r"'([^']+)'=(\d+)", text))
-        return math.prod(int(sizes[axis]) for axis in re.findall(r"'([^']+)'", text.rpartition("{")[2]))
-    if text.startswith("["):
-        return int(text[1:text.index("]")].split(",")[-1])
-    return len(text.lstrip("{").partition("}")[0].split(","))
+        sizes = {axis: int(size) for axis, size in re.findall(r"'([^']+)'=(\d+)", text)}
+        along = re.findall(r"'([^']+)'", text.rpartition("{")[2])
+        order = [i for i, axis in enumerate(sizes) if axis not in along] + [list(sizes).index(axis) for axis in along]
+        numbers = np.arange(math.prod(sizes.values())).reshape(*sizes.values()).transpose(order)
+        return _rows(numbers.reshape(-1, math.prod(sizes[axis] for axis in along)))
+    shape, sizes, *order = (tuple(map(int, part.split(","))) for part in re.findall(r"([\d,]+)[\])]", text))
+    numbers = np.arange(math.prod(sizes)).reshape(sizes)
+    return _rows((numbers.transpose(order[0]) if order else numbers).reshape(shape))
+
+
+def _rows(numbers: np.ndarray) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(row) for row in numbers.tolist())

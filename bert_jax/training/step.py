@@ -15,19 +15,13 @@ from bert_jax.parallel import mesh as meshes
 from bert_jax.training.state import TrainState, make_model
 
 
-def make_train_step(config: Config) -> Callable:
-    """Builds `step(state, batch) -> (state, metrics)` from the model, the objectives and the optimiser.
+def make_loss(config: Config) -> Callable:
+    """Builds `loss(params, batch, rows, weights, key) -> (loss, metrics)`, with dropout, from model and objectives.
 
-    The batch may be computed in `config.train.accumulation` parts; losses, gradients and dropout are those of the
-    whole batch. With `config.train.replicas` losses and clipping are those of parts, as Google's code has them on TPUs
-    (`optimization.py`; `CrossShardOptimizer` then sums), and metrics are means over the parts. Metrics are float32
-    scalars: the loss and each objective's loss and accuracy, global norms of the gradient before clipping and of the
-    update, the learning rate, and the numbers of tokens and of examples that are not padding.
+    `rows` numbers the batch's rows, so that each has its own dropout; `weights` are what each objective's summed loss
+    is divided by, by its name. Metrics are the loss and each objective's loss and accuracy.
     """
     model, objectives = make_model(config), choose(config.objectives)
-    optimizer = make_optimizer(config.optimizer, config.train.steps)
-    schedule = warmup_schedule(config.optimizer, config.train.steps)
-    train, clip_norm = config.train, config.optimizer.clip_norm
 
     def loss(params, batch, rows, weights, key):
         outputs = model.apply({"params": params}, batch, rows=rows, deterministic=False, rngs={"dropout": key})
@@ -39,6 +33,23 @@ def make_train_step(config: Config) -> Callable:
                 metrics[f"{name}_accuracy"] = terms.correct / weights[name]
         metrics["loss"] = sum(metrics[f"{name}_loss"] for name in objectives)
         return metrics["loss"], metrics
+
+    return loss
+
+
+def make_train_step(config: Config) -> Callable:
+    """Builds `step(state, batch) -> (state, metrics)` from the model, the objectives and the optimiser.
+
+    The batch may be computed in `config.train.accumulation` parts; losses, gradients and dropout are those of the
+    whole batch. With `config.train.replicas` losses and clipping are those of parts, as Google's code has them on TPUs
+    (`optimization.py`; `CrossShardOptimizer` then sums), and metrics are means over the parts. Metrics are float32
+    scalars: the loss and each objective's loss and accuracy, global norms of the gradient before clipping and of the
+    update, the learning rate, and the numbers of tokens and of examples that are not padding.
+    """
+    objectives, loss = choose(config.objectives), make_loss(config)
+    optimizer = make_optimizer(config.optimizer, config.train.steps)
+    schedule = warmup_schedule(config.optimizer, config.train.steps)
+    train, clip_norm = config.train, config.optimizer.clip_norm
 
     def clipped_gradient(params, batch, rows, key) -> tuple[dict, dict]:
         """Metrics and gradient of a batch, which may be computed in parts."""

@@ -9,7 +9,9 @@ from bert_jax.cli import preflight
 from bert_jax.errors import UserError
 from bert_jax.preflight import chips, hlo
 from bert_jax.preflight.chips import CHIPS, slice_of
-from bert_jax.preflight.estimate import estimate, prepared, seconds_of
+from bert_jax.preflight.estimate import estimate
+from bert_jax.preflight.interconnect import axes_of
+from bert_jax.preflight.recipe import prepared
 from bert_jax.training.finetuning import unpacked_shapes
 
 
@@ -17,6 +19,18 @@ def test_what_is_no_topology_is_refused():
     for topology in ("v9:2x2", "v5e"):
         with pytest.raises(UserError, match="is no topology"):
             slice_of(topology)
+
+
+def written(recipe, path):
+    """A recipe as a file."""
+    path.write_text("import json\nfrom bert_jax.config import recipe\n\n\ndef get_config():\n    config = recipe()\n"
+                    f"    config.update(json.loads({recipe.to_json()!r}))\n    return config\n")
+    return path
+
+
+@pytest.fixture
+def recipe_file(recipe, tmp_path):
+    return written(recipe, tmp_path / "recipe.py")
 
 
 def test_batch_and_length_may_be_others(recipe):
@@ -30,12 +44,22 @@ def test_batch_and_length_may_be_others(recipe):
     assert unpacked_shapes(asked)["labels"].shape == (8, 1)
 
 
-@pytest.mark.parametrize("kind, times", [
-    ("all-reduce", 1.5), ("all-gather", 0.75), ("reduce-scatter", 3), ("all-to-all", 0.75), ("collective-permute", 1)])
-def test_what_a_chip_sends(kind, times):
-    """In rings of four, as often as its result is large."""
-    one = hlo.Collective(kind, 1000, 4, 2)
-    assert seconds_of(one, CHIPS["v5e"]) == pytest.approx(2 * times * 1000 / 200e9)
+def test_memory_by_shapes_needs_no_compiler(recipe_file, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(chips.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(preflight, "_pretend_to_have", lambda devices: None)  # these tests have eight already
+    arguments = [f"--config={recipe_file}", "--memory_only", "--batch_per_chip=4", "--config.mesh.data=-1"]
+    preflight.main(arguments + [f"--json={tmp_path / 'out.json'}", "--devices=8"])
+    said = json.loads((tmp_path / "out.json").read_text())
+    parts = [said[f"{name}_bytes_per_chip"] for name in ("state", "gradient", "saved", "working")]
+    assert said["hbm_bytes_per_chip"] == sum(parts) and said["estimate"] == "shapes" and said["fits"] is None
+    assert said["batch_size"] == 32 and "no compiler has seen it" in capsys.readouterr().out
+    for limit, verdict in (("1", "fits 1.00 GiB"), ("0.0001", "does not fit 0.1 MiB")):
+        preflight.main(arguments + ["--devices=8", f"--device_memory={limit}"])
+        assert verdict in capsys.readouterr().out
+    with pytest.raises(UserError, match="--memory_only compiles nothing"):
+        preflight.main(arguments + ["--topology=v5e:2x2"])
+    with pytest.raises(UserError, match="--topology is missing"):
+        preflight.main([f"--config={recipe_file}"])
 
 
 def test_without_a_compiler_one_line_says_what_to_install(monkeypatch):
@@ -93,11 +117,13 @@ def small(recipe):
 def test_a_step_is_compiled_and_read(slices, small, tmp_path, capsys):
     chip, devices = slices["v5e"]
     found = estimate(prepared(configs.resolve(small), 4, 0, 0), chip, devices)
-    assert found.fits and found.state_bytes < found.hbm_bytes < chip.hbm and found.chips == 4
+    assert found.fits and found.state_bytes < found.hbm_bytes < chip.hbm and found.mesh.size == 4
     assert 0 < found.mfu(found.serial) < found.mfu(found.overlapped) < 1
     gradients = sum(one.bytes for one in found.collectives if one.kind == "all-reduce")
     assert 2 * found.parameters < gradients < 4.5 * found.parameters  # of bfloat16 or float32
-    assert {one.devices for one in found.collectives} == {4}
+    assert {axes_of(one, found.mesh) for one in found.collectives} == {("data",)}
+    assert 1 <= found.hardware_flops / found.model_flops < 1.001 and 0 < found.saved_bytes < found.hbm_bytes
+    assert 0 < found.uncosted_seconds < found.seconds
     twice = estimate(prepared(configs.resolve(small), 4, 32, 0), chip, devices)
     assert twice.model_flops == 2 * found.model_flops and 1 < twice.seconds / found.seconds < 2
     evaluated = estimate(prepared(configs.resolve(small), 4, 0, 0), chip, devices, "evaluate")
@@ -111,9 +137,7 @@ def test_a_step_is_compiled_and_read(slices, small, tmp_path, capsys):
     tuned = estimate(prepared(configs.resolve(small), 4, 0, 0), chip, devices)
     assert tuned.seconds < found.seconds and tuned.model_flops < found.model_flops and not tuned.steps
     small.task.name = ""
-    (tmp_path / "recipe.py").write_text(
-        "import json\nfrom bert_jax.config import recipe\n\n\ndef get_config():\n    config = recipe()\n"
-        f"    config.update(json.loads({small.to_json()!r}))\n    return config\n")
+    written(small, tmp_path / "recipe.py")
     preflight.main([f"--config={tmp_path / 'recipe.py'}", "--topology=v5e:2x2", "--config.compute.scan_layers=False",
                     f"--json={tmp_path / 'out.json'}", f"--hlo={tmp_path / 'out.hlo'}", "--price=1.2"])
     said = json.loads((tmp_path / "out.json").read_text())
@@ -128,14 +152,12 @@ def test_every_kind_of_chip_has_an_estimate(slices, small, name):
     # Look-ups that are worth a SparseCore.
     small.model.update(dict(num_layers=1, vocab_size=30522, hidden_size=768, num_heads=12))
     found = estimate(prepared(configs.resolve(small), 4, 0, 0), *slices[name])
-    assert found.fits and found.cycles.total() > 0 and found.chips == 4
+    assert found.fits and found.cycles.total() > 0 and found.mesh.size == 4
 
 
 @pytest.mark.full
 def test_a_sweep_shows_what_fits_and_what_does_not(slices, small, tmp_path, capsys):
-    (tmp_path / "recipe.py").write_text(
-        "import json\nfrom bert_jax.config import recipe\n\n\ndef get_config():\n    config = recipe()\n"
-        f"    config.update(json.loads({small.to_json()!r}))\n    return config\n")
+    written(small, tmp_path / "recipe.py")
     preflight.main([f"--config={tmp_path / 'recipe.py'}", "--topology=v5e:2x2", "--config.model.num_layers=1",
                     "--sweep", "batch_per_chip=8,300000", "mesh.fsdp=1,3", f"--json={tmp_path / 'out.json'}"])
     said = {one["setting"]: one for one in json.loads((tmp_path / "out.json").read_text())}
@@ -145,6 +167,51 @@ def test_a_sweep_shows_what_fits_and_what_does_not(slices, small, tmp_path, caps
     assert capsys.readouterr().out.splitlines()[1].startswith("*  batch_per_chip=8,")
     with pytest.raises(UserError, match="has no values"):
         preflight.main([f"--config={tmp_path / 'recipe.py'}", "--topology=v5e:2x2", "--sweep", "mesh.fsdp"])
+
+
+@pytest.mark.full
+def test_collectives_run_along_the_axes_that_share(slices, small):
+    small.model.num_layers, small.mesh.fsdp = 1, 2
+    found = estimate(prepared(configs.resolve(small), 4, 0, 0), *slices["v5e"])
+    axes = {(one.kind, axes_of(one, found.mesh)) for one in found.collectives}
+    assert ("all-gather", ("fsdp",)) in axes  # of parameters
+    assert {along for kind, along in axes if kind in ("all-reduce", "reduce-scatter")} >= {("data",), ("data", "fsdp")}
+
+
+@pytest.mark.full
+def test_several_slices_talk_through_their_hosts(small, tmp_path):
+    pytest.importorskip("libtpu")
+    chip, devices = slice_of("v5e:2x2", 2)
+    small.model.num_layers = 1
+    with pytest.raises(UserError, match="config.mesh.slice is not the number of slices"):
+        estimate(prepared(configs.resolve(small), 8, 0, 0), chip, devices)
+    config = prepared(configs.resolve(small), 8, 0, 0, slices=2)
+    found = estimate(config, chip, devices)
+    assert dict(found.mesh.shape) | dict(slice=2, data=4) == dict(found.mesh.shape)
+    assert [[one.slice_index for one in row] for row in found.mesh.devices.reshape(2, 4)] == [[0] * 4, [1] * 4]
+    assert {axes_of(one, found.mesh) for one in found.collectives} == {("slice",), ("data",)}
+    between = sum(one.bytes for one in found.collectives if one.between_slices)
+    assert 0 < between < 4.5 * found.parameters  # of what is not added up within a slice first
+
+
+@pytest.mark.full
+def test_kernels_without_an_estimate_get_a_roofline(slices):
+    import jax
+    import jax.numpy as jnp
+    from jax.experimental import pallas as pl
+
+    def double(x):
+        def kernel(read, written):
+            written[...] = 2 * read[...]
+
+        cost = pl.CostEstimate(flops=12345, bytes_accessed=678, transcendentals=0)
+        return pl.pallas_call(kernel, out_shape=x, cost_estimate=cost)(x)
+
+    sharding = jax.sharding.SingleDeviceSharding(slices["v5e"][1][0])
+    shape = jax.ShapeDtypeStruct((256, 256), jnp.float32, sharding=sharding)
+    text = jax.jit(double).trace(shape).lower(lowering_platforms=("tpu",)).compile().as_text()
+    (one,) = hlo.cost(text).uncosted
+    assert (one.what, one.bytes, one.flops) == ("custom-call tpu_custom_call", 678, 12345)
 
 
 @pytest.mark.full

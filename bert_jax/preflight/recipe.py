@@ -1,0 +1,72 @@
+"""A recipe as it is tried: with another batch or length, and with what else would follow from data."""
+
+import dataclasses
+import math
+
+import jax
+
+from bert_jax import config as configs
+from bert_jax.config import Config
+from bert_jax.objectives import OF_KIND
+from bert_jax.parallel import mesh as meshes
+from bert_jax.training.finetuning import unpacked_shapes
+from bert_jax.training.pretraining import batch_shapes
+
+
+def prepared(config: Config, chips: int, batch_per_chip: int, length: int, slices: int = 1) -> Config:
+    """The recipe with this batch and length, the same number of sequences in all, and what else would follow from
+    data: the size of the vocabulary, and of a task that there are two classes.
+
+    Args:
+        config: the recipe.
+        chips: over which the batch is shared out.
+        batch_per_chip, length: 0 for the recipe's.
+        slices: that the mesh is made of.
+    """
+    if slices > 1 and config.mesh.slice == 1:
+        config = dataclasses.replace(config, mesh=dataclasses.replace(config.mesh, slice=slices))
+    if config.task.name:
+        return _of_task(config, chips, batch_per_chip, length)
+    train, instances, masking, optimizer = config.train, config.instances, config.masking, config.optimizer
+    if batch_per_chip:
+        batch_size = batch_per_chip * chips
+        train = dataclasses.replace(train, batch_size=batch_size,
+                                    steps=math.ceil(train.steps * train.batch_size / batch_size))
+        optimizer = dataclasses.replace(optimizer, warmup_steps=min(optimizer.warmup_steps, train.steps))
+    if length:
+        masking = dataclasses.replace(masking, max_predictions=math.ceil(masking.rate * length))
+        instances = dataclasses.replace(instances, length=length)
+    changed = dataclasses.replace(config, train=train, instances=instances, masking=masking, optimizer=optimizer)
+    return _checked(changed)
+
+
+def _of_task(config: Config, chips: int, batch_per_chip: int, length: int) -> Config:
+    train, task = config.train, config.task
+    if batch_per_chip:
+        train = dataclasses.replace(train, batch_size=batch_per_chip * chips)
+    if length:
+        task = dataclasses.replace(task, length=length)
+    # How many steps there are follows from data; here it is one of as many as the schedule needs.
+    train = dataclasses.replace(train, epochs=0.0, steps=max(1, config.optimizer.warmup_steps))
+    model = dataclasses.replace(config.model, num_labels=config.model.num_labels or 2)
+    return _checked(dataclasses.replace(config, train=train, task=task, model=model,
+                                        objectives=(OF_KIND["classification"],)))
+
+
+def _checked(config: Config) -> Config:
+    size = config.model.vocab_size or config.tokenizer.vocab_size
+    model = dataclasses.replace(config.model, vocab_size=size)
+    return configs.from_dict(configs.to_dict(dataclasses.replace(config, model=model)))
+
+
+def shapes_on(config: Config, mesh: jax.sharding.Mesh) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of a batch of a recipe that is `prepared`, an example a row.
+
+    Raises:
+        UserError: the recipe does not fit the mesh.
+    """
+    train = config.train
+    meshes.check_rows(mesh, train.batch_size, "train.batch_size")
+    meshes.check_parts(mesh, train.batch_size, train.replicas * train.accumulation)
+    meshes.check_heads(mesh, config.model.num_heads)
+    return unpacked_shapes(config) if config.task.name else batch_shapes(config)

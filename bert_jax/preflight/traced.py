@@ -1,0 +1,96 @@
+"""What the traced step says before any compiler sees it: its matrix products, and what waits for the backward pass."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+
+from bert_jax.config import Config
+from bert_jax.objectives import choose
+from bert_jax.training.state import TrainState, initial_params
+from bert_jax.training.step import make_evaluation_step, make_loss, make_train_step
+
+
+def train_products(config: Config, state_shapes: TrainState, batch: dict) -> int:
+    """Multiplications and additions of all matrix products of a training step, recomputed ones among them.
+
+    Args:
+        config: the recipe.
+        state_shapes, batch: `jax.ShapeDtypeStruct`s.
+    """
+    return _products(jax.make_jaxpr(make_train_step(config))(state_shapes, batch).jaxpr)
+
+
+def evaluation_products(config: Config, params, batch: dict) -> int:
+    """The same of an evaluation step."""
+    return _products(jax.make_jaxpr(make_evaluation_step(config))(params, batch).jaxpr)
+
+
+def saved(config: Config, params, batch: dict) -> int:
+    """Bytes that the forward pass leaves for the backward pass over all devices, about.
+
+    Arrays that the derivative asks for, or matrix products alone if these are less: a compiler computes what follows
+    from them again rather than keep it. A batch that is computed in parts counts with one of them.
+
+    Args:
+        config: the recipe.
+        params, batch: `jax.ShapeDtypeStruct`s.
+    """
+    return min(_left(config, params, batch), _left(config, params, batch, jax.checkpoint_policies.dots_saveable))
+
+
+def of_a_layer(config: Config, batch: dict) -> int:
+    """Bytes of all arrays that the derivative of one layer asks for over all devices, or of the heads if they are more.
+
+    Args:
+        config: the recipe.
+        batch: `jax.ShapeDtypeStruct`s.
+    """
+    compute = dataclasses.replace(config.compute, remat="none", scan_layers=False)
+
+    def left(layers: int) -> int:
+        small = dataclasses.replace(config, compute=compute, model=dataclasses.replace(config.model, num_layers=layers))
+        return _left(small, jax.eval_shape(lambda: initial_params(small)), batch)
+
+    layer = left(2) - left(1)
+    return max(layer, left(1) - layer)
+
+
+def _left(config: Config, params, batch: dict, policy=None) -> int:
+    parts = config.train.replicas * config.train.accumulation
+    batch = {name: jax.ShapeDtypeStruct((x.shape[0] // parts, *x.shape[1:]), x.dtype) for name, x in batch.items()}
+    loss, weights = make_loss(config), dict.fromkeys(choose(config.objectives), 1.0)
+
+    def left(params, batch):
+        rows = jnp.arange(batch["input_ids"].shape[0])
+        key = jax.random.key(config.seed, impl=config.compute.prng)
+
+        def of_params(params):
+            return loss(params, batch, rows, weights, key)
+
+        return jax.vjp(jax.checkpoint(of_params, policy=policy) if policy else of_params, params, has_aux=True)[1]
+
+    jaxpr = jax.make_jaxpr(left)(params, batch).jaxpr
+    given = set(jaxpr.invars) | set(jaxpr.constvars)
+    made = {x for x in jaxpr.outvars if not isinstance(x, core.Literal)} - given
+    return sum(math.prod(x.aval.shape) * x.aval.dtype.itemsize for x in made)
+
+
+def _products(jaxpr) -> int:
+    total = 0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            shape = equation.invars[0].aval.shape
+            total += 2 * math.prod(equation.outvars[0].aval.shape) * math.prod(shape[i] for i in contracted)
+        times = equation.params["length"] if equation.primitive.name == "scan" else 1
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
+            if _is_jaxpr(inner):
+                total += times * _products(getattr(inner, "jaxpr", inner))
+    return total
+
+
+def _is_jaxpr(x) -> bool:
+    return isinstance(x, (core.Jaxpr, core.ClosedJaxpr))
