@@ -1,0 +1,94 @@
+"""Preflight's memory beside the compiler's verdict where memory ends.
+
+    python -m benchmarks.memory_edge [--only NAME ...]
+
+For each setting the largest batch a chip that the TPU compiler still makes a program for, and the smallest that it
+refuses, at most a fiftieth apart; the memory that preflight reads of the one, what the compiler says it would have
+needed for the other, and what `--memory_only` would have said of the first by shapes alone. Needs libtpu; takes minutes
+a setting.
+"""
+
+import argparse
+import os
+
+from bert_jax.cli.arguments import load_recipe
+from bert_jax.preflight.chips import ENVIRONMENT, slice_of
+
+os.environ.update(ENVIRONMENT)
+
+from rich.console import Console  # noqa: E402 (JAX reads the environment when it is imported)
+from rich.table import Table  # noqa: E402
+
+from bert_jax import config as configs  # noqa: E402
+from bert_jax.preflight.estimate import Estimate, estimate  # noqa: E402
+from bert_jax.preflight.memory import of_shapes  # noqa: E402
+from bert_jax.preflight.recipe import prepared  # noqa: E402
+from bert_jax.training.summary import bytes_said  # noqa: E402
+
+SETTINGS = {  # topology, recipe, length, keys
+    "base, 128": ("v5e:2x2", "bert_base", 128, {"compute.scan_layers": True}),
+    "base, 512, remat dots": ("v5e:2x2", "bert_base", 512, {"compute.scan_layers": True, "compute.remat": "dots"}),
+    "large, 128, remat dots": ("v5e:2x2", "bert_large", 128, {}),
+    "large, 512, remat full, fsdp 4": ("v5e:2x2", "bert_large", 512, {
+        "compute.remat": "full", "mesh.data": 1, "mesh.fsdp": 4}),
+    "large, 128": ("v4:2x2x1", "bert_large", 128, {"compute.remat": "none"}),
+    "base, 512": ("v6e:2x2", "bert_base", 512, {"compute.scan_layers": True}),
+    "large, 512, remat dots": ("v5p:2x2x1", "bert_large", 512, {}),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.memory_edge", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=SETTINGS, default=list(SETTINGS), metavar="NAME",
+                        help=f"of {', '.join(map(repr, SETTINGS))}")
+    console = Console()
+    table = Table("chip", "setting", "fits at", "preflight", "refused at", "compiler", "limit", "by shapes", "compiled")
+    for name in parser.parse_args().only:
+        topology, recipe_name, length, keys = SETTINGS[name]
+        chip, devices = slice_of(topology)
+        recipe = load_recipe(f"configs/pretrain/{recipe_name}.py")
+        recipe.update_from_flattened_dict(keys)
+        config = configs.resolve(recipe)
+
+        def tried(batch: int, config=config, length=length, chip=chip, devices=devices, name=name) -> Estimate:
+            with console.status(f"{name}: {batch} rows a chip"):
+                return estimate(prepared(config, len(devices), batch, length), chip, devices)
+
+        def by_shapes(batch: int, config=config, length=length, devices=devices) -> int:
+            return of_shapes(prepared(config, len(devices), batch, length), devices).total
+
+        low, high, known = _around(tried, _guess(by_shapes, chip.hbm))
+        table.add_row(topology, name, f"{low} rows", bytes_said(known[low].hbm_bytes), f"{high} rows",
+                      bytes_said(known[high].hbm_bytes), bytes_said(int(chip.hbm)), bytes_said(by_shapes(low)),
+                      f"{len(known)} times")
+        console.print(table)
+
+
+def _guess(by_shapes, limit: float) -> int:
+    """The batch that would fill the memory if it grew with the batch alone."""
+    little, more = by_shapes(8), by_shapes(16)
+    return max(1, int((limit - 2 * little + more) * 8 / (more - little)))
+
+
+def _around(tried, guess: int) -> tuple[int, int, dict[int, Estimate]]:
+    """A batch that fits and one that does not, at most a fiftieth or one row apart, and all that were tried."""
+    low, high, known = 0, None, {}
+    batch = guess
+    while high is None or high - low > max(1, low // 50):
+        known[batch] = tried(batch)
+        if known[batch].fits:
+            low = batch
+        else:
+            high = batch
+        if high is None:
+            batch = max(low + 1, low * 5 // 4)
+        elif low == 0:
+            batch = max(high * 4 // 5, 1)
+        else:
+            batch = (low + high) // 2
+    return low, high, known
+
+
+if __name__ == "__main__":
+    main()
