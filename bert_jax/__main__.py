@@ -11,6 +11,7 @@ COMMANDS = {
     "preflight": "whether a recipe fits a TPU slice and how fast it would be, without one",
     "predict": "answers of a fine-tuned model on new text",
     "report": "show and plot a run",
+    "verify": "check this hardware: numbers, speed, input, and a run that is killed",
 }
 
 
