@@ -134,19 +134,27 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    name: str = key("bert_adam", "Google's Adam without bias correction, or AdamW",
-                    choices=("bert_adam", "adamw"))
+    name: str = key("bert_adam", "Google's Adam without bias correction; AdamW; or LAMB, AdamW with updates as large "
+                    "as their parameters", choices=("bert_adam", "adamw", "lamb"))
     learning_rate: float = key(1e-4, "peak learning rate")
     b1: float = key(0.9, "decay of the first moment")
     b2: float = key(0.999, "decay of the second moment")
     epsilon: float = key(1e-6, "added to the root of the second moment")
     weight_decay: float = key(0.01, "decoupled weight decay, multiplied by the learning rate")
     decay_exclude: tuple = key((r"/bias$", r"layer_norm/scale$"), "regular expressions of parameters that do not decay")
+    trust_exclude: tuple = key((r"/bias$", r"layer_norm/scale$"), "regular expressions of parameters whose updates "
+                               "LAMB leaves as they are (Google's code: those that do not decay; the paper: none)")
+    layer_decay: float = key(1.0, "learning rate of each layer of the encoder as a share of that of the one above it, "
+                             "the embeddings' of the first one's; 1: all alike")
     clip_norm: float = key(1.0, "largest norm of the gradient, over all parameters; 0: no clipping")
     warmup_steps: int = key(10_000, "steps of linear warm-up")
     warmup_share: float = key(0.0, "share of the steps that is warm-up instead, rounded down; 0: warmup_steps counts")
-    decay: str = key("linear", "how the learning rate falls: to 0 at the last step, or not at all",
-                     choices=("linear", "constant"))
+    decay: str = key("linear", "how the learning rate falls: linear; as a power of that line; as half a cosine; not at "
+                     "all until the last share of the steps and then linear; or not at all",
+                     choices=("linear", "polynomial", "cosine", "stable", "constant"))
+    decay_power: float = key(0.5, "of a polynomial decay")
+    decay_share: float = key(0.1, "share of the steps, the last, in which a stable learning rate falls")
+    final_share: float = key(0.0, "learning rate at the last step as a share of the peak; all but constant fall to it")
     decay_start: str = key("zero", "where the decay line starts: step 0 (Google's code, which drops a little when "
                            "warm-up ends) or the end of warm-up (Hugging Face)", choices=("zero", "warmup"))
 

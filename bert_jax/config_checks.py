@@ -91,8 +91,9 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
         require(at(config, name) >= 1, name, "at least 1")
     for name in ("model.hidden_dropout", "model.attention_dropout", "model.classifier_dropout"):
         require(at(config, name) < 1, name, "a rate from 0 to below 1")
-    for name in ("optimizer.warmup_share", "instances.short_rate", "instances.random_next_rate", "masking.mask_share",
-                 "masking.random_share"):
+    require(optimizer.layer_decay > 0, "optimizer.layer_decay", "a share above 0; 1 for none")
+    for name in ("optimizer.warmup_share", "optimizer.decay_share", "optimizer.final_share", "optimizer.layer_decay",
+                 "instances.short_rate", "instances.random_next_rate", "masking.mask_share", "masking.random_share"):
         require(at(config, name) <= 1, name, "a share from 0 to 1")
     require(0 < masking.rate < 1, "masking.rate", "a share between 0 and 1")
     require(masking.mask_share + masking.random_share <= 1, "masking.random_share",
@@ -120,10 +121,10 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
     for name in ("evaluate.every", "checkpoint.every"):
         require(at(config, name) >= -1, name, "a number of steps, or -1 for an epoch")
     require(config.mesh.data >= 1 or config.mesh.data == -1, "mesh.data", "at least 1, or -1 for all that is left")
-    for name in ("optimizer.decay_exclude", "mesh.rules"):
+    for name in ("optimizer.decay_exclude", "optimizer.trust_exclude", "mesh.rules"):
         for rule in at(config, name):
             try:
-                re.compile(rule if name == "optimizer.decay_exclude" else rule[0])
+                re.compile(rule[0] if name == "mesh.rules" else rule)
             except (re.error, TypeError, IndexError) as error:
                 raise UserError(f"config.{name} has an entry that is no regular expression", found=f"{rule!r}: {error}",
                                 expected="expressions such as r'/bias$'") from None

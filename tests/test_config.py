@@ -66,6 +66,9 @@ def test_unknown_key_names_the_nearest(key, nearest):
     ("mesh.rules", [["kernel$", ["model"]]], "'model'"),
     ("mesh.rules", [["(", ["data"]]], "regular expression"),
     ("mesh.slice", 0, "at least 1"),
+    ("optimizer.layer_decay", 0.0, "above 0"),
+    ("optimizer.final_share", 1.5, "from 0 to 1"),
+    ("optimizer.trust_exclude", ["("], "regular expression"),
     ("objectives", [], "at least one"),
 ])
 def test_bad_values_are_refused_by_name(key, value, expected):

@@ -8,16 +8,20 @@ import optax
 
 from bert_jax.config import OptimizerConfig
 from bert_jax.optim.adam import scale_by_bert_adam
+from bert_jax.optim.layerwise import scale_by_depth, scale_by_trust_ratio
 from bert_jax.optim.schedules import warmup_schedule
 from bert_jax.parallel.sharding import path_name
 
 
 def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
-    """Adam, decoupled weight decay, and the schedule over `steps` steps; the step clips gradients before that."""
+    """Adam, decoupled weight decay, LAMB's trust ratio, the layers' own rates, and the schedule over `steps` steps, as
+    far as the recipe has them; the step clips gradients before that."""
     adam = scale_by_bert_adam if config.name == "bert_adam" else optax.scale_by_adam
     return optax.chain(
         adam(b1=config.b1, b2=config.b2, eps=config.epsilon),
         optax.add_decayed_weights(config.weight_decay, lambda params: decay_mask(params, config.decay_exclude)),
+        *[scale_by_trust_ratio(config.trust_exclude)] * (config.name == "lamb"),
+        *[scale_by_depth(config.layer_decay)] * (config.layer_decay < 1),
         optax.scale_by_learning_rate(warmup_schedule(config, steps)),
     )
 

@@ -81,3 +81,26 @@ def test_schedule(start, expected):
 def test_constant_schedule_and_no_warmup():
     schedule = warmup_schedule(OptimizerConfig(learning_rate=2.0, warmup_steps=0, decay="constant"), steps=10)
     assert [float(schedule(s)) for s in (0, 5, 10)] == [2.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("keys, expected", [
+    (dict(decay="polynomial", decay_power=0.5), [1, 0.5**0.5, 0]),
+    (dict(decay="polynomial", decay_power=2.0), [1, 0.25, 0]),
+    (dict(decay="cosine"), [1, 0.5, 0]), (dict(decay="cosine", final_share=0.2), [1, 0.6, 0.2]),
+    (dict(decay="linear", final_share=0.2), [1, 0.6, 0.2]), (dict(decay="constant", final_share=0.2), [1, 1, 1]),
+])
+def test_other_schedules(keys, expected):
+    """At the end of warm-up, half-way from there, and at the last step."""
+    config = OptimizerConfig(learning_rate=2.0, warmup_steps=20, decay_start="warmup", **keys)
+    found = [warmup_schedule(config, 100)(step) / 2 for step in (20, 60, 100)]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    if keys["decay"] == "cosine" and not config.final_share:
+        theirs = optax.warmup_cosine_decay_schedule(0, 2.0, 20, 100)
+        for step in range(101):
+            assert float(warmup_schedule(config, 100)(step)) == pytest.approx(float(theirs(step)), abs=1e-6)
+
+
+def test_warm_up_stable_decay():
+    config = OptimizerConfig(learning_rate=2.0, warmup_steps=20, decay="stable", decay_share=0.25)
+    found = [warmup_schedule(config, 100)(step) / 2 for step in (10, 20, 50, 75, 80, 90, 100)]
+    np.testing.assert_allclose(found, [0.5, 1, 1, 1, 0.8, 0.4, 0], atol=1e-6)
