@@ -163,6 +163,9 @@ class OptimizerConfig:
 class TrainConfig:
     steps: int = key(1_000_000, "optimiser steps of the whole run; the schedule ends there")
     epochs: float = key(0.0, "passes over the training examples instead; 0: steps counts")
+    tokens: float = key(0.0, "as many steps as this many tokens make, padding among them; 0: steps counts")
+    flops: float = key(0.0, "as many steps as this many operations of the model's matrix products pay for; 0: steps "
+                       "counts")
     batch_size: int = key(256, "examples of a step over all devices")
     accumulation: int = key(1, "parts in which a batch is computed, one after the other, to save memory", free=True)
     replicas: int = key(1, "parts of which each has losses and clipping of its own, their gradients then added up, as "
@@ -170,6 +173,8 @@ class TrainConfig:
     patience: int = key(0, "end the run after so many held-out evaluations in a row without a better score, and keep "
                         "the best step's parameters; 0: train all steps")
     stop_after: int = key(0, "stop cleanly at this step, to be resumed later; 0: run to the end", free=True)
+    stop_after_minutes: float = key(0.0, "stop cleanly after so many minutes, to be resumed later; 0: run to the end",
+                                    free=True)
 
 
 @dataclass(frozen=True)
@@ -211,6 +216,9 @@ class CheckpointConfig:
 class LogConfig:
     every: int = key(100, "steps between lines of metrics, each the mean over those steps", free=True)
     tensorboard: bool = key(True, "write TensorBoard events too", free=True)
+    profile_after: int = key(0, "trace steps after this one with JAX's profiler, into WORKDIR/profile; 0: none",
+                             free=True)
+    profile_steps: int = key(3, "how many steps to trace", free=True)
 
 
 @dataclass(frozen=True)

@@ -110,12 +110,16 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
     require(config.protocol.folds != 1, "protocol.folds", "at least 2, or 0 for none")
     require(not train.patience or config.evaluate.every, "train.patience", "0 without evaluate.every",
             hint="--config.evaluate.every=-1 evaluates after each epoch")
+    require(sum(map(bool, (train.epochs, train.tokens, train.flops))) <= 1, "train.epochs",
+            "0 with train.tokens or train.flops, of which one alone may be set")
+    for name in ("train.tokens", "train.flops"):
+        require(not config.task.name or not at(config, name), name, "0 for a task", hint="train.epochs, or train.steps")
     require(not config.task.name or train.replicas == 1, "train.replicas", "1 for a task")
     require(train.batch_size % train.replicas == 0, "train.replicas",
             f"a divisor of train.batch_size, {train.batch_size}")
     require(train.batch_size // train.replicas % train.accumulation == 0, "train.accumulation",
             f"a divisor of train.batch_size / train.replicas, {train.batch_size // train.replicas}")
-    if not train.epochs and not optimizer.warmup_share:
+    if not (train.epochs or train.tokens or train.flops or optimizer.warmup_share):
         require(optimizer.warmup_steps <= train.steps, "optimizer.warmup_steps",
                 f"at most train.steps, {train.steps}", hint="a tenth of the steps is usual")
     for name in ("evaluate.every", "checkpoint.every"):

@@ -9,6 +9,7 @@ from bert_jax import config as configs
 from bert_jax.config import Config
 from bert_jax.objectives import OF_KIND
 from bert_jax.parallel import mesh as meshes
+from bert_jax.training.budget import with_budget
 from bert_jax.training.finetuning import unpacked_shapes
 from bert_jax.training.pretraining import batch_shapes
 
@@ -37,7 +38,8 @@ def prepared(config: Config, chips: int, batch_per_chip: int, length: int, slice
         masking = dataclasses.replace(masking, max_predictions=math.ceil(masking.rate * length))
         instances = dataclasses.replace(instances, length=length)
     changed = dataclasses.replace(config, train=train, instances=instances, masking=masking, optimizer=optimizer)
-    return _checked(changed)
+    changed = _checked(changed)
+    return with_budget(changed, batch_shapes(changed))
 
 
 def _of_task(config: Config, chips: int, batch_per_chip: int, length: int) -> Config:

@@ -33,14 +33,25 @@ class Stopwatch:
 
 
 class Window:
-    """The metrics of the steps since the last line of metrics, and the time they took."""
+    """The metrics of the steps since the last line of metrics, and the time they took.
 
-    def __init__(self):
+    Args:
+        peak: operations a second of all devices together; None if that is not known.
+    """
+
+    def __init__(self, peak: float | None = None):
+        self._peak = peak
         self._reset()
 
-    def add(self, metrics: dict) -> None:
-        """Takes a step's metrics, and waits for those of the step before: the host stays one step ahead, no more."""
+    def add(self, metrics: dict, flops: int = 0) -> None:
+        """Takes a step's metrics, and waits for those of the step before: the host stays one step ahead, no more.
+
+        Args:
+            metrics: of the step.
+            flops: operations of the model in it.
+        """
         self._metrics.append(metrics)
+        self._flops += flops
         if len(self._metrics) > 1:
             jax.block_until_ready(self._metrics[-2])
 
@@ -73,10 +84,13 @@ class Window:
             tokens_per_second=len(steps) * tokens / seconds,
             data_wait_share=self._waited / seconds,
         )
+        if self._peak:
+            means["mfu"] = self._flops / seconds / self._peak
         self._reset()
         return means
 
     def _reset(self) -> None:
         self._metrics: list[dict] = []
         self._waited = self._paused = 0.0
+        self._flops = 0
         self._began = time.monotonic()

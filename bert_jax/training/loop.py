@@ -12,13 +12,16 @@ from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.checkpoint.store import Checkpoints
 from bert_jax.config import Config
 from bert_jax.data.pipeline import prefetched
+from bert_jax.model import flops
 from bert_jax.parallel import hosts
 from bert_jax.parallel import mesh as meshes
+from bert_jax.parallel.devices import peak_of
 from bert_jax.training import curves, provenance, run, state, summary
 from bert_jax.training.clock import Stopwatch, Window
 from bert_jax.training.finetuning import Finetuning
 from bert_jax.training.metrics import MetricsWriter, NoWriter, read
 from bert_jax.training.pretraining import Pretraining
+from bert_jax.training.profiling import profiled
 from bert_jax.training.progress import TrainingProgress
 from bert_jax.training.signals import stop_requests
 from bert_jax.training.step import compile_train_steps
@@ -101,8 +104,13 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
         batches = prefetched(material.batch, start, stop, config.compute.data_threads, config.compute.prefetch)
         writer = during.enter_context(contextlib.closing(
             MetricsWriter(workdir, start, config.log.tensorboard) if first_host else NoWriter()))
-        asked_to_stop = during.enter_context(stop_requests())
-        window, done, asked = Window(), start, False
+        asked_to_stop = during.enter_context(stop_requests(config.train.stop_after_minutes, config.log.every))
+        trace = during.enter_context(profiled(
+            workdir, config.log.profile_after if first_host else 0, config.log.profile_steps))
+        peak = peak_of(mesh.devices.flat[0].device_kind)
+        operations = {rows: flops.train_step(config.model, state.make_model(config).heads, shapes)
+                      for rows, shapes in material.shapes().items()}
+        window, done, asked = Window(peak and peak * mesh.size), start, False
         early = EarlyStopping(config.train.patience, [
             (line["step"], held_out.counted(line)) for line in read(workdir / run.METRICS)
             if line["kind"] == "held_out" and line["step"] <= start])
@@ -123,7 +131,8 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
                     rows, batch = next(batches)
                 train_state, metrics = steps[rows](train_state, meshes.to_devices(batch, mesh, rows))
                 done += 1
-                window.add(metrics)
+                window.add(metrics, operations[rows])
+                trace(done, metrics)
                 progress.step(done)
                 asked = asked_to_stop(done)
                 last = done == stop or asked

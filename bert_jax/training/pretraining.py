@@ -17,6 +17,7 @@ from bert_jax.data.source import PairSource
 from bert_jax.data.store import token_counts
 from bert_jax.objectives import choose
 from bert_jax.parallel import mesh as meshes
+from bert_jax.training.budget import with_budget
 from bert_jax.training.held_out import HeldOut, held_out_source, rows_of
 
 
@@ -61,6 +62,7 @@ class Pretraining:
     def plan(self, config: Config, mesh: Mesh, console: Console) -> Config:
         """Plans the epochs; returns the recipe with all that follows from the data."""
         config = configs.with_vocabulary(config, len(self.vocabulary))
+        config = with_budget(config, batch_shapes(config))
         self._source = PairSource(self._train, self.vocabulary, config)
         self._scored = held_out_source(self._held_out, self._train, self.vocabulary, config, console)
         self.examples = len(self._source)

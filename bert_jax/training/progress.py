@@ -44,6 +44,8 @@ class TrainingProgress:
             f"  {name.replace('_accuracy', '')} {value:.3f}"
             for name, value in metrics.items() if name.endswith("_accuracy"))
         shown += f"  {metrics['tokens_per_second']:,.0f} tokens/s"
+        if "mfu" in metrics:
+            shown += f"  MFU {metrics['mfu']:.3f}"
         if self._bar:
             self._bar.update(self._task, shown=shown)
         elif self._console:

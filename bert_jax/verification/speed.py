@@ -12,6 +12,7 @@ from bert_jax.config import Config
 from bert_jax.data.pipeline import prefetched
 from bert_jax.model import flops
 from bert_jax.parallel import mesh as meshes
+from bert_jax.parallel.devices import peak_of
 from bert_jax.preflight.chips import CHIPS
 from bert_jax.preflight.estimate import estimate
 from bert_jax.preflight.memory import of_shapes
@@ -58,7 +59,8 @@ def check(config: Config, workdir: Path) -> list[Finding]:
     seconds = statistics.median(times[3:])  # the first ones are slower
     model_flops = flops.train_step(config.model, state.make_model(config).heads, material.shapes()[rows])
     kind = KINDS.get(mesh.devices.flat[0].device_kind)
-    mfu = f", MFU {model_flops / (seconds * mesh.size * CHIPS[kind].peak):.3f}" if kind else ""
+    peak = peak_of(mesh.devices.flat[0].device_kind)
+    mfu = f", MFU {model_flops / (seconds * mesh.size * peak):.3f}" if peak else ""
     found = [Finding("a step", f"{1e3 * seconds:.2f} ms, {rows / seconds:,.0f} sequences a second, "
                                f"{model_flops / seconds:.3g} FLOP/s{mfu}")]
     return found + _prediction(config, mesh, kind, seconds) + _memory(config, mesh, shapes, steps[rows]) + [

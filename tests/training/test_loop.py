@@ -1,5 +1,6 @@
 """Runs from beginning to end, stopped and resumed, on real text."""
 
+import dataclasses
 import json
 import shutil
 
@@ -11,8 +12,11 @@ from rich.console import Console
 from bert_jax import config as configs
 from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.errors import UserError
-from bert_jax.training import metrics, run
+from bert_jax.model import flops
+from bert_jax.training import loop, metrics, run
+from bert_jax.training.budget import with_budget
 from bert_jax.training.loop import train
+from bert_jax.training.pretraining import batch_shapes
 
 
 def quiet():
@@ -161,3 +165,51 @@ def test_mistakes_are_found_before_anything_is_made(run_recipe, tmp_path):
     assert not (tmp_path / "run").exists()
     with pytest.raises(UserError, match="not prepared"):
         go(run_recipe, tmp_path / "run", corpus__name="topcs")
+
+
+def test_a_budget_of_tokens_or_operations_is_a_number_of_steps(run_recipe, whole, tmp_path, final_state):
+    """The same run, bit for bit, as with that many steps."""
+    workdir, _ = whole(run_recipe)
+    rows, length = run_recipe.train.batch_size, run_recipe.instances.length
+    run_recipe.train.tokens = 6.9 * rows * length
+    run_recipe.train.steps = 1000
+    results = go(run_recipe, tmp_path / "run")
+    assert results["step"] == 6
+    jax.tree.map(np.testing.assert_array_equal, final_state(run_recipe, tmp_path / "run"),
+                 final_state(run_recipe, workdir))
+    config = configs.with_vocabulary(configs.resolve(run_recipe), 600)
+    shapes = batch_shapes(config)
+    a_step = flops.train_step(config.model, ("mlm", "nsp"), shapes)
+    train_keys = dataclasses.replace(config.train, tokens=0.0, flops=2.5 * a_step)
+    assert with_budget(dataclasses.replace(config, train=train_keys), shapes).train.steps == 2
+    for key in ("tokens", "flops"):
+        train_keys = dataclasses.replace(config.train, **dict(tokens=0.0, flops=0.0) | {key: 1.0})
+        with pytest.raises(UserError, match=f"config.train.{key} does not pay for a step"):
+            with_budget(dataclasses.replace(config, train=train_keys), shapes)
+    run_recipe.train.epochs = 1.0
+    with pytest.raises(UserError, match="config.train.epochs"):
+        configs.resolve(run_recipe)
+
+
+def test_a_clock_stops_a_run_which_goes_on(run_recipe, whole, tmp_path, final_state):
+    workdir, results = whole(run_recipe)
+    assert go(run_recipe, tmp_path / "run", train__stop_after_minutes=1e-6) is None
+    assert [int(p.name) for p in (tmp_path / "run" / CHECKPOINTS).iterdir() if p.name.isdigit()] == [1]
+    go(run_recipe, tmp_path / "run")
+    jax.tree.map(np.testing.assert_array_equal, final_state(run_recipe, tmp_path / "run"),
+                 final_state(run_recipe, workdir))
+
+
+def test_steps_are_traced_and_their_share_of_the_peak_is_logged(run_recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "peak_of", lambda kind: 1e9)
+    go(run_recipe, tmp_path / "run", log__profile_after=2, log__profile_steps=2)
+    assert list((tmp_path / "run" / "profile").rglob("*.xplane.pb"))
+    config = configs.with_vocabulary(configs.resolve(run_recipe), 600)
+    a_step = flops.train_step(config.model, ("mlm", "nsp"), batch_shapes(config))
+    for line in metrics.read(tmp_path / "run" / run.METRICS):
+        if line["kind"] == "train":
+            assert line["mfu"] == pytest.approx(a_step * line["steps_per_second"] / 1e9)
+    monkeypatch.setattr(loop, "peak_of", lambda kind: None)
+    go(run_recipe, tmp_path / "unknown", train__stop_after=2)
+    assert all("mfu" not in line for line in metrics.read(tmp_path / "unknown" / run.METRICS))
+    assert not (tmp_path / "unknown" / "profile").exists()
