@@ -108,6 +108,11 @@ class MaskingConfig:
     mask_share: float = key(0.8, "share of predicted tokens that is replaced by [MASK]")
     random_share: float = key(0.1, "share of predicted tokens that is replaced by a random token; the rest is kept")
     whole_word: bool = key(False, "predict whole words rather than single word-pieces")
+    span_p: float = key(0.0, "predict spans of whole words, of geometric lengths with this parameter (SpanBERT: 0.2); "
+                        "0: no spans")
+    span_longest: int = key(10, "words of the longest span")
+    final_rate: float = key(0.0, "rate at the last step, to which it goes from `rate` in a line; held-out text keeps "
+                            "`rate`; 0: the same all along")
 
 
 @dataclass(frozen=True)

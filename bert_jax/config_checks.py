@@ -85,7 +85,8 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
     for name in ("model.hidden_size", "model.num_layers", "model.num_heads", "model.intermediate_size",
                  "model.max_position_embeddings", "model.type_vocab_size", "train.steps", "train.batch_size",
                  "train.accumulation", "train.replicas", "task.row_counts", "log.every", "checkpoint.keep",
-                 "masking.max_predictions", "compute.vocab_multiple", "compute.prefetch", "compute.data_threads",
+                 "masking.max_predictions", "masking.span_longest",
+                 "compute.vocab_multiple", "compute.prefetch", "compute.data_threads",
                  "tokenizer.vocab_size", "tokenizer.vocab_characters", "tokenizer.max_chars_per_word", "mesh.slice",
                  "mesh.fsdp", "mesh.tensor"):
         require(at(config, name) >= 1, name, "at least 1")
@@ -96,6 +97,9 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
                  "instances.short_rate", "instances.random_next_rate", "masking.mask_share", "masking.random_share"):
         require(at(config, name) <= 1, name, "a share from 0 to 1")
     require(0 < masking.rate < 1, "masking.rate", "a share between 0 and 1")
+    require(masking.final_rate < 1, "masking.final_rate", "a share below 1, or 0 for none")
+    require(masking.span_p < 1, "masking.span_p", "a parameter below 1, or 0 for no spans")
+    require(not masking.span_p or masking.draw == "exact", "masking.draw", "'exact' with spans")
     require(masking.mask_share + masking.random_share <= 1, "masking.random_share",
             f"at most {1 - masking.mask_share:g}, what masking.mask_share leaves")
     require(model.hidden_size % model.num_heads == 0, "model.num_heads",

@@ -26,7 +26,7 @@ Batch = dict[str, np.ndarray]
 
 def masked_pairs(
     tokens: np.ndarray, instances: Instances, keys: np.ndarray, length: int, vocabulary: Vocabulary,
-    masking: MaskingConfig,
+    masking: MaskingConfig, rate: float | None = None,
 ) -> Batch:
     """Rows of one sentence pair each, `[CLS] A [SEP] B [SEP]` and padding, masked.
 
@@ -37,6 +37,7 @@ def masked_pairs(
         length: tokens of a row.
         vocabulary: gives the special tokens and, for whole words, which tokens continue a word.
         masking: the recipe's section.
+        rate: of masking, if not the recipe's.
 
     Returns:
         A batch of `len(instances)` rows with `masking.max_predictions` predictions and one example a row.
@@ -55,15 +56,16 @@ def masked_pairs(
     maskable[:, 0] = maskable[rows, a_end] = False
 
     words = None
-    if masking.whole_word:
+    if masking.whole_word or masking.span_p:
         # A segment that was cut in front may begin in the middle of a word: what is left is a word, to which the
         # special token before it is counted and, since it is not maskable, makes no difference.
         words = np.cumsum(~vocabulary.is_continuation[ids], axis=1) - 1
     masked = mask_tokens(
         ids, maskable, b_end + 1, keys,
-        rate=masking.rate, max_predictions=masking.max_predictions, independent=masking.draw == "independent",
+        rate=rate or masking.rate, max_predictions=masking.max_predictions, independent=masking.draw == "independent",
         mask_share=masking.mask_share, random_share=masking.random_share,
-        mask_id=vocabulary.mask, vocab_size=len(vocabulary), words=words)
+        mask_id=vocabulary.mask, vocab_size=len(vocabulary), words=words,
+        spans=(masking.span_p, masking.span_longest) if masking.span_p else None)
     return dict(
         masked,
         token_type_ids=(after_a & present).astype(np.int32),

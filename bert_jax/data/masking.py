@@ -3,6 +3,7 @@
 import numpy as np
 
 from bert_jax.data import randomness
+from bert_jax.data.spans import choose_spans
 
 
 def mask_tokens(
@@ -19,6 +20,7 @@ def mask_tokens(
     mask_id: int,
     vocab_size: int,
     words: np.ndarray | None = None,
+    spans: tuple[float, int] | None = None,
 ) -> dict[str, np.ndarray]:
     """Chooses the tokens to predict and hides them (Devlin et al., 2018, appendix A.1).
 
@@ -34,6 +36,8 @@ def mask_tokens(
         words: int `[rows, length]`, the number of the word that a token is part of, rising along the row; given
             for whole-word masking. Words are then taken in random order and one that would exceed the number of
             predictions is passed over, so that there may be fewer.
+        spans: parameter and longest length of SpanBERT's spans, in words, which have to be given; what replaces a
+            token is then drawn span by span. Not with `independent`.
         rate, max_predictions, independent: see above.
         mask_share, random_share: shares of predicted tokens replaced by [MASK] and by any token of the
             vocabulary; the rest stays as it is.
@@ -45,24 +49,27 @@ def mask_tokens(
         positions rising.
     """
     rows, length = input_ids.shape
-    sizes = maskable if words is None else _word_sizes(maskable, words)
-    rank, low_bits = _random_ranks(sizes > 0, keys)
-    if independent:
-        # What is drawn has the lowest ranks, so that it is just what is chosen when as many are wanted.
-        wanted = np.minimum(np.where(rank < np.uint64(rate * 2.0**64), sizes, 0).sum(axis=1), max_predictions)
+    across = np.arange(rows)[:, None]
+    wanted = np.clip(np.rint(rate * tokens).astype(np.int64), 1, max_predictions)
+    if spans:
+        span_of = choose_spans(keys, maskable, words, wanted, *spans)
+        chosen = _rising(np.where(span_of >= 0, np.arange(length), length), max_predictions, length)
     else:
-        wanted = np.clip(np.rint(rate * tokens).astype(np.int64), 1, max_predictions)
-    if words is None:
-        chosen = _choose_tokens(rank, low_bits, wanted, max_predictions)
-    else:
-        chosen = _choose_words(rank, low_bits, wanted, max_predictions, sizes, maskable, words)
+        sizes = maskable if words is None else _word_sizes(maskable, words)
+        rank, low_bits = _random_ranks(sizes > 0, keys)
+        if independent:
+            # What is drawn has the lowest ranks, so that it is just what is chosen when as many are wanted.
+            wanted = np.minimum(np.where(rank < np.uint64(rate * 2.0**64), sizes, 0).sum(axis=1), max_predictions)
+        chosen = (_choose_tokens(rank, low_bits, wanted, max_predictions) if words is None else
+                  _choose_words(rank, low_bits, wanted, max_predictions, sizes, maskable, words))
     weights = chosen < length
     positions = np.where(weights, chosen, 0)
 
-    across = np.arange(rows)[:, None]
     masked_ids = np.where(weights, input_ids[across, positions], 0)
-    draws = randomness.bits(randomness.bits(keys, 1)[:, None], positions)
-    share = randomness.uniform(draws)
+    replacement_keys = randomness.bits(keys, 1)[:, None]
+    draws = randomness.bits(replacement_keys, positions)
+    share = randomness.uniform(randomness.bits(replacement_keys, np.maximum(span_of[across, positions], 0))
+                               if spans else draws)
     anything = randomness.below(randomness.bits(draws, 0), vocab_size).astype(input_ids.dtype)
     hidden = np.where(share < mask_share, mask_id, np.where(share < mask_share + random_share, anything, masked_ids))
 
@@ -74,6 +81,11 @@ def mask_tokens(
         masked_ids=masked_ids.astype(np.int32),
         masked_weights=weights.astype(np.float32),
     )
+
+
+def rate_at(step: int, steps: int, first: float, last: float) -> float:
+    """The masking rate at a step: on the line from `first` to `last` at the end of the run; `last` of 0 for none."""
+    return first + (last - first) * step / steps if last else first
 
 
 def _word_sizes(maskable, words) -> np.ndarray:

@@ -39,11 +39,12 @@ class PairSource:
         """Examples of an epoch."""
         return self._examples
 
-    def batch(self, examples: np.ndarray) -> batches.Batch:
+    def batch(self, examples: np.ndarray, rate: float | None = None) -> batches.Batch:
         """The batch of these examples, a row each.
 
         Args:
             examples: int64 `[rows]`, numbers counted through all epochs; -1 makes a padding row.
+            rate: of masking, if not the recipe's.
         """
         real = examples >= 0
         epochs, places = np.divmod(examples[real], len(self))
@@ -67,6 +68,7 @@ class PairSource:
             self._config.instances.length,
             self._vocabulary,
             self._config.masking,
+            rate,
         )
         return batch if real.all() else batches.with_padding_rows(batch, real, self._vocabulary.pad)
 

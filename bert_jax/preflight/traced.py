@@ -32,13 +32,17 @@ def saved(config: Config, params, batch: dict) -> int:
     """Bytes that the forward pass leaves for the backward pass over all devices, about.
 
     Arrays that the derivative asks for, or matrix products alone if these are less: a compiler computes what follows
-    from them again rather than keep it. A batch that is computed in parts counts with one of them.
+    from them again rather than keep it, but for scanned layers, whose loop hands on just what was asked for. A batch
+    that is computed in parts counts with one of them.
 
     Args:
         config: the recipe.
         params, batch: `jax.ShapeDtypeStruct`s.
     """
-    return min(_left(config, params, batch), _left(config, params, batch, jax.checkpoint_policies.dots_saveable))
+    asked_for = _left(config, params, batch)
+    if config.compute.scan_layers:
+        return asked_for
+    return min(asked_for, _left(config, params, batch, jax.checkpoint_policies.dots_saveable))
 
 
 def of_a_layer(config: Config, batch: dict) -> int:

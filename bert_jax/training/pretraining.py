@@ -13,6 +13,7 @@ from bert_jax.config import Config
 from bert_jax.data import preparation
 from bert_jax.data.baselines import trivial_scores
 from bert_jax.data.batches import Batch
+from bert_jax.data.masking import rate_at
 from bert_jax.data.source import PairSource
 from bert_jax.data.store import token_counts
 from bert_jax.objectives import choose
@@ -78,7 +79,9 @@ class Pretraining:
 
     def batch(self, step: int) -> tuple[int, Batch]:
         """The number of rows of a step's batch, and those of them that this host prepares."""
-        return self._rows, self._source.batch(step * self._rows + self._host_rows)
+        masking = self._config.masking
+        rate = rate_at(step, self._config.train.steps, masking.rate, masking.final_rate)
+        return self._rows, self._source.batch(step * self._rows + self._host_rows, rate)
 
     def held_out(self, params_sharding) -> HeldOut:
         """What scores parameters on held-out text."""

@@ -49,6 +49,9 @@ def test_recomputed_products_count_again(recipe, scan_layers):
 def test_recomputation_saves_memory_and_parts_share_it(recipe):
     kept = {remat: traced.saved(*_params(traced_step(recipe, remat=remat))) for remat in ("none", "dots", "full")}
     assert kept["full"] < kept["dots"] <= kept["none"]
+    scanned = traced.saved(*_params(traced_step(recipe, remat="none", scan_layers=True)))
+    assert scanned > kept["none"]  # what is elementwise is not computed again
+    recipe.compute.scan_layers = False
     config, of_state, batch = traced_step(recipe, remat="full")
     hidden = batch["input_ids"].size * config.model.hidden_size * 4
     assert kept["full"] > config.model.num_layers * hidden  # each layer's input

@@ -13,10 +13,11 @@ from bert_jax import config as configs
 from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.errors import UserError
 from bert_jax.model import flops
+from bert_jax.parallel.mesh import make_mesh
 from bert_jax.training import loop, metrics, run
 from bert_jax.training.budget import with_budget
 from bert_jax.training.loop import train
-from bert_jax.training.pretraining import batch_shapes
+from bert_jax.training.pretraining import Pretraining, batch_shapes
 
 
 def quiet():
@@ -213,3 +214,13 @@ def test_steps_are_traced_and_their_share_of_the_peak_is_logged(run_recipe, tmp_
     go(run_recipe, tmp_path / "unknown", train__stop_after=2)
     assert all("mfu" not in line for line in metrics.read(tmp_path / "unknown" / run.METRICS))
     assert not (tmp_path / "unknown" / "profile").exists()
+
+
+def test_spans_and_a_changing_rate_train(run_recipe, tmp_path):
+    run_recipe.masking.update(dict(span_p=0.2, rate=0.4, final_rate=0.1, max_predictions=14))
+    config = configs.resolve(run_recipe)
+    assert go(run_recipe, tmp_path / "run")["step"] == 6
+    material = Pretraining(config, tmp_path / "run", None, progress=False)
+    material.plan(config, make_mesh(config.mesh), quiet())
+    counts = [material.batch(step)[1]["masked_weights"].sum() for step in range(6)]
+    assert counts == sorted(counts, reverse=True) and counts[0] > 1.8 * counts[-1]
