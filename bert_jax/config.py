@@ -92,6 +92,10 @@ class TaskConfig:
 
 @dataclass(frozen=True)
 class InstancesConfig:
+    kind: str = key("segment_pair", "what a row is: Google's pair of segments, or one of single sentences, for NSP; a "
+                    "pair in or out of order, for SOP; or whole sentences up to the length, which go on in the next "
+                    "document or do not",
+                    choices=("segment_pair", "sentence_pair", "sentence_order", "full_sentences", "doc_sentences"))
     length: int = key(128, "tokens of a row, special tokens included")
     short_rate: float = key(0.1, "share of documents that are cut to a random shorter target length")
     random_next_rate: float = key(0.5, "share of instances whose second segment is from another document")

@@ -143,4 +143,9 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
                 if one is not None and one not in known:
                     raise UserError("config.mesh.rules names an axis that the mesh does not have", found=repr(one),
                                     expected=f"None or one of {', '.join(sorted(known))}")
+    kinds = dict(nsp=("segment_pair", "sentence_pair"), sop=("sentence_order",))
+    for objective in () if config.task.name else set(kinds) & set(config.objectives):
+        require(instances.kind in kinds[objective], "instances.kind",
+                f"{' or '.join(map(repr, kinds[objective]))} with the objective {objective!r}",
+                hint="--config.objectives=\"('mlm',)\" for other kinds")
     require(len(config.objectives) > 0, "objectives", "at least one objective, such as ('mlm', 'nsp')")

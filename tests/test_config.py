@@ -66,6 +66,8 @@ def test_unknown_key_names_the_nearest(key, nearest):
     ("mesh.rules", [["kernel$", ["model"]]], "'model'"),
     ("mesh.rules", [["(", ["data"]]], "regular expression"),
     ("mesh.slice", 0, "at least 1"),
+    ("instances.kind", "sentence_order", "with the objective 'nsp'"),
+    ("masking.span_p", 1.0, "below 1"),
     ("train.tokens", -1.0, "not negative"),
     ("optimizer.layer_decay", 0.0, "above 0"),
     ("optimizer.final_share", 1.5, "from 0 to 1"),

@@ -7,17 +7,20 @@ import numpy as np
 from bert_jax.data.batches import Batch
 
 
-def trivial_scores(batches: Iterable[Batch], training_counts: np.ndarray) -> dict[str, float]:
+def trivial_scores(
+    batches: Iterable[Batch], training_counts: np.ndarray, objectives: tuple[str, ...],
+) -> dict[str, float]:
     """Scores of guessing by frequency on held-out batches.
 
     Args:
         batches: the held-out batches.
         training_counts: int64 `[vocabulary]`, how often each token stands in the training split.
+        objectives: of the recipe.
 
     Returns:
         `mlm_unigram_loss`, in nats, and `mlm_unigram_perplexity`: of guessing each token with its share of the
         training split (one added to every count); `mlm_most_frequent_accuracy`: of always guessing the most
-        frequent one; `nsp_majority_accuracy`: of always guessing the more frequent class.
+        frequent one; `nsp_majority_accuracy` or `sop_majority_accuracy`: of always guessing the more frequent class.
     """
     predicted = np.zeros_like(training_counts)
     labels = np.zeros(2)
@@ -31,5 +34,6 @@ def trivial_scores(batches: Iterable[Batch], training_counts: np.ndarray) -> dic
         mlm_unigram_loss=float(loss),
         mlm_unigram_perplexity=float(np.exp(loss)),
         mlm_most_frequent_accuracy=float(predicted[training_counts.argmax()] / predicted.sum()),
-        nsp_majority_accuracy=float(labels.max() / labels.sum()),
+        **{f"{name}_majority_accuracy": float(labels.max() / labels.sum())
+           for name in ("nsp", "sop") if name in objectives},
     )

@@ -7,7 +7,8 @@ A batch is a dict of arrays that is ready for packing: a row holds examples numb
     example_weights                                        float32  [rows, examples]      0: no example there
     masked_positions, masked_ids                           int32    [rows, predictions]
     masked_weights                                         float32  [rows, predictions]   0: no prediction there
-    next_sentence_labels                                   int32    [rows, examples]      1: B is a random one
+    next_sentence_labels                                   int32    [rows, examples]      1: B is a random one, or of
+                                                                                          sentence order before A
 
 `segment_ids` says which example of the row a token belongs to, 0 for padding; attention stays within a
 number and `position_ids` restart with it. Weights, not shapes, say what counts.
@@ -26,9 +27,9 @@ Batch = dict[str, np.ndarray]
 
 def masked_pairs(
     tokens: np.ndarray, instances: Instances, keys: np.ndarray, length: int, vocabulary: Vocabulary,
-    masking: MaskingConfig, rate: float | None = None,
+    masking: MaskingConfig, rate: float | None = None, types: bool = True,
 ) -> Batch:
-    """Rows of one sentence pair each, `[CLS] A [SEP] B [SEP]` and padding, masked.
+    """Rows of one sentence pair each, `[CLS] A [SEP] B [SEP]` and padding, masked; without B `[CLS] A [SEP]`.
 
     Args:
         tokens: the store's token ids, `[tokens]`.
@@ -38,13 +39,14 @@ def masked_pairs(
         vocabulary: gives the special tokens and, for whole words, which tokens continue a word.
         masking: the recipe's section.
         rate: of masking, if not the recipe's.
+        types: B is of type 1; otherwise all is of type 0.
 
     Returns:
         A batch of `len(instances)` rows with `masking.max_predictions` predictions and one example a row.
     """
     rows, at = np.arange(len(instances)), np.arange(length, dtype=np.int32)
     a_end = instances.a_length + 1  # where A's [SEP] stands
-    b_end = a_end + instances.b_length + 1  # where B's stands
+    b_end = a_end + np.where(instances.b_length > 0, instances.b_length + 1, 0)  # where B's stands, if there is one
     after_a, present = at > a_end[:, None], at <= b_end[:, None]
     # Beside the segments it is some other token, or none and clipped: read and overwritten.
     source = np.where(after_a, (instances.b_start - a_end - 1)[:, None], (instances.a_start - 1)[:, None])
@@ -68,7 +70,7 @@ def masked_pairs(
         spans=(masking.span_p, masking.span_longest) if masking.span_p else None)
     return dict(
         masked,
-        token_type_ids=(after_a & present).astype(np.int32),
+        token_type_ids=(after_a & present & types).astype(np.int32),
         position_ids=at * present,
         segment_ids=present.astype(np.int32),
         example_positions=np.zeros((len(rows), 1), np.int32),

@@ -21,13 +21,14 @@ _SENTENCES_AT_ONCE = 1 << 16  # bounds the memory of a plan and changes nothing 
 
 @dataclass(frozen=True)
 class Instances:
-    """Sentence pairs as ranges of the store's tokens; all arrays are `[instances]`."""
+    """Sentence pairs as ranges of the store's tokens; arrays are `[instances]`. Where there is no B its length is 0.
+    """
 
     a_start: np.ndarray  # int64
     a_length: np.ndarray  # int32, at least 1
     b_start: np.ndarray  # int64
-    b_length: np.ndarray  # int32, at least 1
-    random_next: np.ndarray  # bool: B is from another document
+    b_length: np.ndarray  # int32
+    random_next: np.ndarray  # bool: B is from another document, or of sentence order before A
 
     def __len__(self) -> int:
         return len(self.a_start)
@@ -46,8 +47,9 @@ def plan_pairs(
     random_next_rate: float,
     seed: int,
     version: int,
+    kind: str = "segment_pair",
 ) -> Instances:
-    """Plans one pass over the corpus for masked language modelling and next-sentence prediction.
+    """Plans one pass over the corpus for masked language modelling and next-sentence or sentence-order prediction.
 
     Args:
         sentence_offsets: int64 `[sentences + 1]`, where each sentence begins in the tokens; rising strictly.
@@ -58,6 +60,9 @@ def plan_pairs(
         random_next_rate: share of chunks whose B is taken from another document. A chunk of one sentence has
             no B of its own and always gets a random one.
         seed, version: what the plan is a function of; another version is another epoch or duplicate.
+        kind: 'segment_pair'; 'sentence_pair', of two single sentences (Liu et al., 2019, section 4.2); or
+            'sentence_order', where B always follows A in the text and half of the pairs are turned round (Lan et al.,
+            2019). A chunk of one sentence is then cut within it.
 
     Returns:
         Instances in the order of documents and, within a document, of the walk.
@@ -66,7 +71,8 @@ def plan_pairs(
         UserError: there are fewer than two documents, so no other one to draw from.
     """
     documents = len(document_begin)
-    if documents < 2:
+    in_order, single = kind == "sentence_order", kind == "sentence_pair"
+    if documents < 2 and not in_order:
         raise UserError(
             "the corpus is too small for next-sentence prediction",
             found=f"{documents} document(s)",
@@ -92,34 +98,58 @@ def plan_pairs(
         begin = document_begin[document] + within
         draws = randomness.bits(walk_key, within + 2)
         stop = np.searchsorted(sentence_offsets, sentence_offsets[begin] + want)
-        stop = np.minimum(stop, document_end[document])
+        stop = np.minimum(begin + 2 if single else stop, document_end[document])
         sentences = stop - begin
         a_stop = begin + 1 + randomness.below(randomness.bits(draws, 0), np.maximum(sentences - 1, 1))
         random_next = (sentences == 1) | (randomness.uniform(randomness.bits(draws, 1)) < random_next_rate)
+        if in_order:
+            at = walk(sentences)
+            return _in_order(sentence_offsets, *(x[at] for x in (begin, a_stop, stop, draws)), longest)
 
         # Of these the ones that there are, and only for them B from elsewhere.
-        walk = _walk(np.where(random_next, a_stop, stop) - begin)
+        at = walk(np.where(random_next, a_stop, stop) - begin)
         document, want, begin, draws, stop, a_stop, random_next = (
-            x[walk] for x in (document, want, begin, draws, stop, a_stop, random_next))
+            x[at] for x in (document, want, begin, draws, stop, a_stop, random_next))
         other = randomness.below(randomness.bits(draws, 2), documents - 1)
         other += other >= document
         b_begin = document_begin[other] + randomness.below(randomness.bits(draws, 3), counts[other])
         a_start = sentence_offsets[begin]
         a_length = sentence_offsets[a_stop] - a_start
-        b_stop = _reach(sentence_offsets, b_begin, document_end[other], want - a_length)
+        b_stop = b_begin + 1 if single else _reach(
+            sentence_offsets, b_begin, document_end[other], want - a_length)
         b_start = sentence_offsets[np.where(random_next, b_begin, a_stop)]
         b_length = sentence_offsets[np.where(random_next, b_stop, stop)] - b_start
         return _truncate(a_start, a_length, b_start, b_length, random_next, longest, draws)
 
-    # Documents in groups of about as many sentences.
+    return concatenated([plan_some(numbers) for numbers in groups(counts)])
+
+
+def groups(counts: np.ndarray) -> list[np.ndarray]:
+    """The numbers of documents in groups of about as many sentences; `counts` `[documents]` are their sentences."""
     group = np.cumsum(counts) // _SENTENCES_AT_ONCE
-    parts = [plan_some(numbers) for numbers in
-             np.split(np.arange(documents), np.flatnonzero(np.diff(group)) + 1)]
+    return np.split(np.arange(len(counts)), np.flatnonzero(np.diff(group)) + 1)
+
+
+def concatenated(parts: list[Instances]) -> Instances:
+    """All of them, one after the other."""
     return Instances(*(np.concatenate([getattr(part, name) for part in parts])
                        for name in Instances.__dataclass_fields__))
 
 
-def _walk(strides: np.ndarray) -> np.ndarray:
+def _in_order(offsets, begin, a_stop, stop, draws, longest: int) -> Instances:
+    """Pairs of what stands together, half of them turned round."""
+    start, end = offsets[begin], offsets[stop]
+    alone = stop - begin == 1  # cut within the sentence
+    middle = np.where(alone, start + 1 + randomness.below(randomness.bits(draws, 6), np.maximum(end - start - 1, 1)),
+                      offsets[np.minimum(a_stop, stop)])
+    turned = randomness.uniform(randomness.bits(draws, 1)) < 0.5
+    a_start, a_end = np.where(turned, middle, start), np.where(turned, end, middle)
+    b_start, b_end = np.where(turned, start, middle), np.where(turned, middle, end)
+    pairs = _truncate(a_start, a_end - a_start, b_start, b_end - b_start, turned, longest, draws)
+    return pairs.take(np.flatnonzero(end - start > 1))  # a single token has no order
+
+
+def walk(strides: np.ndarray) -> np.ndarray:
     """The places that are met from 0 on, where each says how far on the next is."""
     strides, end, places, at = strides.tolist(), len(strides), [], 0
     while at < end:

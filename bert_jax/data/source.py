@@ -7,10 +7,13 @@ import numpy as np
 
 from bert_jax.config import Config
 from bert_jax.data import batches, randomness
-from bert_jax.data.instances import Instances, plan_pairs
+from bert_jax.data.instances import Instances, concatenated, plan_pairs
+from bert_jax.data.segments import plan_segments
 from bert_jax.data.store import TokenStore
 from bert_jax.errors import UserError
 from bert_jax.text.vocabulary import Vocabulary
+
+SEGMENTS = ("full_sentences", "doc_sentences")  # kinds of instances that are no pairs
 
 
 class PairSource:
@@ -62,13 +65,13 @@ class PairSource:
         back = np.argsort(np.concatenate(rows))
         batch = batches.masked_pairs(
             self._store.tokens,
-            Instances(*(np.concatenate([getattr(part, name) for part in parts])[back]
-                        for name in Instances.__dataclass_fields__)),
+            concatenated(parts).take(back),
             np.concatenate(keys)[back],
             self._config.instances.length,
             self._vocabulary,
             self._config.masking,
             rate,
+            types=self._config.instances.kind not in SEGMENTS,
         )
         return batch if real.all() else batches.with_padding_rows(batch, real, self._vocabulary.pad)
 
@@ -90,16 +93,18 @@ class PairSource:
             return future
 
     def _plan(self, epoch: int) -> tuple[Instances, np.ndarray]:
-        config = self._config
-        instances = plan_pairs(
-            self._store.sentence_offsets,
-            *self._documents,
-            length=config.instances.length,
-            short_rate=config.instances.short_rate,
-            random_next_rate=config.instances.random_next_rate,
-            seed=config.seed,
-            version=self._version(epoch),
-        )
+        config, text = self._config, (self._store.sentence_offsets, *self._documents)
+        kind, length = config.instances.kind, config.instances.length
+        if kind in SEGMENTS:
+            instances = plan_segments(*text, length=length, crossing=kind == "full_sentences")
+        else:
+            instances = plan_pairs(
+                *text, length=length, kind=kind,
+                short_rate=config.instances.short_rate,
+                random_next_rate=config.instances.random_next_rate,
+                seed=config.seed,
+                version=self._version(epoch),
+            )
         key = randomness.bits(randomness.key(config.seed, "order"), epoch)
         return instances, randomness.permutation(key, len(instances))
 

@@ -77,7 +77,7 @@ def evaluate(config: Config, checkpoint: Path, workdir: Path, console: Console) 
     if origin:
         scores["step"] = int(pretrained.path.name)
     if training:
-        scores["baselines"] = trivial_scores(held_out.batches(), token_counts(training))
+        scores["baselines"] = trivial_scores(held_out.batches(), token_counts(training), config.objectives)
     return scores
 
 

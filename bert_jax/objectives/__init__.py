@@ -9,10 +9,10 @@ may be computed in parts, or over a mesh, and gives the loss of the whole batch:
 """
 
 from bert_jax.errors import UserError, nearest
-from bert_jax.objectives import classification, mlm, multilabel, nsp, regression, tag
+from bert_jax.objectives import classification, mlm, multilabel, nsp, regression, sop, tag
 
-OBJECTIVES = {"mlm": mlm, "nsp": nsp, "class": classification, "regression": regression, "multilabel": multilabel,
-              "tag": tag}
+OBJECTIVES = {"mlm": mlm, "nsp": nsp, "sop": sop, "class": classification, "regression": regression,
+              "multilabel": multilabel, "tag": tag}
 # What is learned of a task, by its kind.
 OF_KIND = dict(classification="class", regression="regression", multilabel="multilabel", tagging="tag")
 

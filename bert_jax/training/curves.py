@@ -20,6 +20,7 @@ def plot(lines: list[dict], baselines: dict[str, float], path: Path) -> None:
         ("mlm_loss", "MLM loss (nats)", "mlm_unigram_loss", "unigram"),
         ("mlm_accuracy", "MLM accuracy", "mlm_most_frequent_accuracy", "most frequent token"),
         ("nsp_accuracy", "NSP accuracy", "nsp_majority_accuracy", "majority class"),
+        ("sop_accuracy", "SOP accuracy", "sop_majority_accuracy", "majority class"),
     )
     panels = [panel for panel in panels if any(panel[0] in line for line in lines)] or _of_a_task(lines)
     figure, axes = pyplot.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.6), squeeze=False,

@@ -94,7 +94,7 @@ class Pretraining:
 
     def baselines(self) -> dict[str, float]:
         """What no learning at all would score."""
-        return trivial_scores(self._scorer.batches(), token_counts(self._train))
+        return trivial_scores(self._scorer.batches(), token_counts(self._train), self._config.objectives)
 
     def facts(self) -> dict[str, str]:
         """What the start-up summary says of the data."""

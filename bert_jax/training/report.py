@@ -14,6 +14,8 @@ _ROWS = (
     ("MLM accuracy", "mlm_accuracy", "mlm_most_frequent_accuracy", "most frequent token"),
     ("NSP loss (nats)", "nsp_loss", None, None),
     ("NSP accuracy", "nsp_accuracy", "nsp_majority_accuracy", "majority class"),
+    ("SOP loss (nats)", "sop_loss", None, None),
+    ("SOP accuracy", "sop_accuracy", "sop_majority_accuracy", "majority class"),
 )
 
 

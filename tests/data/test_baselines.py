@@ -21,7 +21,7 @@ COUNTS = np.array([0, 5, 1, 10, 0])
 
 
 def test_scores_are_those_of_counting_one_by_one():
-    scores = trivial_scores(iter(BATCHES), COUNTS)
+    scores = trivial_scores(iter(BATCHES), COUNTS, ("mlm", "nsp"))
     predicted = [1, 2, 3, 3, 3, 4]
     shares = {token: (count + 1) / (16 + 5) for token, count in enumerate(COUNTS)}
     loss = -sum(math.log(shares[token]) for token in predicted) / len(predicted)
@@ -33,11 +33,11 @@ def test_scores_are_those_of_counting_one_by_one():
 
 def test_the_most_frequent_token_is_that_of_the_training_split():
     for counts, accuracy in (([0, 11, 1, 10, 0], 1 / 6), ([20, 1, 1, 1, 0], 0)):
-        scores = trivial_scores(BATCHES, np.array(counts))
+        scores = trivial_scores(BATCHES, np.array(counts), ("mlm",))
         assert scores["mlm_most_frequent_accuracy"] == pytest.approx(accuracy)
 
 
 def test_counts_are_left_as_they_were():
     counts = COUNTS.copy()
-    trivial_scores(BATCHES, counts)
+    trivial_scores(BATCHES, counts, ("mlm",))
     assert np.array_equal(counts, COUNTS)

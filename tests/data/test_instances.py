@@ -203,3 +203,47 @@ def test_distributions_are_those_of_googles_procedure(arguments):
         alike = (one == one[0]).all(axis=0) & (other == one[0]).all(axis=0)
         p = stats.ttest_ind(one[:, ~alike], other[:, ~alike], equal_var=False).pvalue
         assert p.size == 0 or p.min() > 1e-3 / p.size, (name, p)
+
+
+@given(corpora, st.integers(5, 64), st.integers(0, 3))
+@settings(max_examples=200, deadline=None)
+def test_pairs_in_order_cover_every_document_and_half_are_turned(documents, length, seed):
+    offsets, begin, end = arrays(documents)
+    pairs = plan_pairs(offsets, begin, end, **ARGUMENTS | dict(length=length, seed=seed, kind="sentence_order",
+                                                              short_rate=0.0))
+    first = np.where(pairs.random_next, pairs.b_start, pairs.a_start)
+    middle = np.where(pairs.random_next, pairs.a_start, pairs.b_start)
+    assert np.all(first < middle) and np.all(np.minimum(pairs.a_length, pairs.b_length) >= 1)
+    assert np.all(pairs.a_length + pairs.b_length <= length - SPECIAL_TOKENS)
+    of_document = np.searchsorted(offsets[end], [first, middle, middle], side="right")
+    assert np.all(of_document == of_document[0])
+    assert np.all(np.diff(first) > 0)
+    if length == 64:  # nothing is cut: what is left out are sentences of one token, alone
+        covered = np.zeros(offsets[-1], bool)
+        for i in range(len(pairs)):
+            covered[pairs.a_start[i]:pairs.a_start[i] + pairs.a_length[i]] = True
+            covered[pairs.b_start[i]:pairs.b_start[i] + pairs.b_length[i]] = True
+        cut = pairs.a_length + pairs.b_length == length - SPECIAL_TOKENS
+        assert cut.any() or np.all(np.isin(np.flatnonzero(~covered), offsets))
+
+
+def test_half_of_the_pairs_are_turned():
+    pairs = plan(ragged(500), kind="sentence_order")
+    assert stats.binomtest(int(pairs.random_next.sum()), len(pairs), 0.5).pvalue > 1e-4
+    assert len(plan([[5, 4]], kind="sentence_order")) == 1  # no other document is needed
+    other = plan(ragged(500), kind="sentence_order", version=1)
+    assert not np.array_equal(other.random_next[:200], pairs.random_next[:200])
+
+
+def test_single_sentences_in_pairs():
+    documents = ragged(200)
+    offsets, begin, end = arrays(documents)
+    pairs = plan(documents, kind="sentence_pair", length=512)
+    a, b = (np.searchsorted(offsets, x) for x in (pairs.a_start, pairs.b_start))
+    for start, length, sentence in ((pairs.a_start, pairs.a_length, a), (pairs.b_start, pairs.b_length, b)):
+        np.testing.assert_array_equal(offsets[sentence], start)
+        np.testing.assert_array_equal(offsets[sentence + 1] - start, length)
+    document_a, document_b = (np.searchsorted(end, x, side="right") for x in (a, b))
+    np.testing.assert_array_equal(document_a != document_b, pairs.random_next)
+    np.testing.assert_array_equal(b[~pairs.random_next], a[~pairs.random_next] + 1)
+    assert set(a) | set(b[~pairs.random_next]) == set(range(len(offsets) - 1))  # every sentence is met

@@ -224,3 +224,14 @@ def test_spans_and_a_changing_rate_train(run_recipe, tmp_path):
     material.plan(config, make_mesh(config.mesh), quiet())
     counts = [material.batch(step)[1]["masked_weights"].sum() for step in range(6)]
     assert counts == sorted(counts, reverse=True) and counts[0] > 1.8 * counts[-1]
+
+
+@pytest.mark.parametrize("kind, objectives", [
+    ("sentence_order", ("mlm", "sop")), ("sentence_pair", ("mlm", "nsp")), ("full_sentences", ("mlm",)),
+    ("doc_sentences", ("mlm",))])
+def test_every_kind_of_instance_trains(run_recipe, tmp_path, kind, objectives):
+    run_recipe.instances.kind, run_recipe.objectives = kind, objectives
+    results = go(run_recipe, tmp_path / "run", train__steps=2)
+    wanted = {f"{name}_{score}" for name in objectives for score in ("loss", "accuracy")}
+    assert {name for name in results if name.endswith(("_loss", "_accuracy"))} == wanted
+    assert ("sop_majority_accuracy" in results["baselines"]) == ("sop" in objectives)
