@@ -97,6 +97,8 @@ class InstancesConfig:
                     "document or do not",
                     choices=("segment_pair", "sentence_pair", "sentence_order", "full_sentences", "doc_sentences"))
     length: int = key(128, "tokens of a row, special tokens included")
+    phases: tuple = key((), "phases of the run, (length, batch size, steps) each, whose steps make train.steps; "
+                        "empty: one, of length and train.batch_size")
     short_rate: float = key(0.1, "share of documents that are cut to a random shorter target length")
     random_next_rate: float = key(0.5, "share of instances whose second segment is from another document")
     duplicates: int = key(0, "0: fresh instances and masks each epoch; N: N fixed versions in turn (Google: 10)")

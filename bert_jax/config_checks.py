@@ -107,6 +107,7 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
     length, of = (config.task, "task.length") if config.task.name else (instances, "instances.length")
     require(5 <= length.length <= model.max_position_embeddings, of,
             f"from 5 to model.max_position_embeddings, {model.max_position_embeddings}")
+    check_phases(config, require)
     require(config.task.folds != 1, "task.folds", "at least 2, or 0 for none")
     require(config.task.fold < max(config.task.folds, 1), "task.fold", f"below task.folds, {config.task.folds}")
     require(not (config.task.folds and config.task.validation_splits), "task.folds", "0 with task.validation_splits",
@@ -149,3 +150,25 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
                 f"{' or '.join(map(repr, kinds[objective]))} with the objective {objective!r}",
                 hint="--config.objectives=\"('mlm',)\" for other kinds")
     require(len(config.objectives) > 0, "objectives", "at least one objective, such as ('mlm', 'nsp')")
+
+
+def check_phases(config, require) -> None:
+    """What `instances.phases` has to be."""
+    phases, train = config.instances.phases, config.train
+    if not phases:
+        return
+    name = "instances.phases"
+    require(all(isinstance(phase, tuple) and len(phase) == 3 and all(isinstance(n, int) and n >= 1 for n in phase)
+                for phase in phases), name, "(length, batch size, steps) each, whole numbers from 1")
+    require(not config.task.name, name, "empty for a task")
+    require(not (train.epochs or train.tokens or train.flops), name,
+            "empty with train.epochs, train.tokens or train.flops")
+    longest = config.model.max_position_embeddings
+    require(all(5 <= length <= longest for length, _, _ in phases), name,
+            f"lengths from 5 to model.max_position_embeddings, {longest}")
+    parts = train.replicas * train.accumulation
+    require(all(rows % parts == 0 for _, rows, _ in phases), name,
+            f"batch sizes that train.replicas x train.accumulation, {parts}, divides")
+    steps = sum(steps for _, _, steps in phases)
+    require(steps == train.steps, name, f"steps that make train.steps, {train.steps}, and not {steps}",
+            hint=f"--config.train.steps={steps}")

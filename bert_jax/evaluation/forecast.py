@@ -80,12 +80,12 @@ def _of_run(config: Config) -> Forecast:
         train_state = jax.jit(lambda: state.initial_state(config), out_shardings=sharding)()
         once = time.monotonic() - began  # each run opens its data and compiles again
         training = 0.0
-        for rows, numbers in material.steps_by_rows().items():
+        for shape, numbers in material.steps_by_shape().items():
             _, batch = material.batch(int(numbers[0]))
             tried = []
             for _ in range(_TRIED):
                 began = time.monotonic()
-                train_state, metrics = steps[rows](train_state, meshes.to_devices(batch, mesh, rows))
+                train_state, metrics = steps[shape](train_state, meshes.to_devices(batch, mesh, shape[0]))
                 jax.block_until_ready(metrics)
                 tried.append(time.monotonic() - began)
             training += len(numbers) * min(tried)

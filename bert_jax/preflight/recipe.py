@@ -34,6 +34,7 @@ def prepared(config: Config, chips: int, batch_per_chip: int, length: int, slice
         train = dataclasses.replace(train, batch_size=batch_size,
                                     steps=math.ceil(train.steps * train.batch_size / batch_size))
         optimizer = dataclasses.replace(optimizer, warmup_steps=min(optimizer.warmup_steps, train.steps))
+    instances = dataclasses.replace(instances, phases=())  # it is one shape that is tried
     if length:
         masking = dataclasses.replace(masking, max_predictions=math.ceil(masking.rate * length))
         instances = dataclasses.replace(instances, length=length)

@@ -128,21 +128,23 @@ class Finetuning:
         self._config, self._mesh = config, mesh
         return config
 
-    def shapes(self) -> dict[int, dict[str, jax.ShapeDtypeStruct]]:
-        """The shapes in which batches come, by their number of rows."""
+    def shapes(self) -> dict[tuple[int, int], dict[str, jax.ShapeDtypeStruct]]:
+        """The shapes in which batches come, by rows and tokens."""
         of_first = self._packed.batch(0)[0]
-        return {rows: {name: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype) for name, x in of_first.items()}
-                for rows in self._packed.counts}
+        return {(rows, self._config.task.length): {
+            name: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype) for name, x in of_first.items()}
+            for rows in self._packed.counts}
 
-    def steps_by_rows(self) -> dict[int, np.ndarray]:
-        """The steps whose batches have so many rows, int64, by that number."""
-        return {rows: np.flatnonzero(self._packed.rows == rows) for rows in np.unique(self._packed.rows).tolist()}
+    def steps_by_shape(self) -> dict[tuple[int, int], np.ndarray]:
+        """The steps whose batches have a shape, int64."""
+        return {(rows, self._config.task.length): np.flatnonzero(self._packed.rows == rows)
+                for rows in np.unique(self._packed.rows).tolist()}
 
-    def batch(self, step: int) -> tuple[int, Batch]:
-        """The number of rows of a step's batch, and those of them that this host prepares."""
+    def batch(self, step: int) -> tuple[tuple[int, int], Batch]:
+        """Rows and tokens of a step's batch, and those of its rows that this host prepares."""
         batch, _, _ = self._packed.batch(step)
         rows = int(self._packed.rows[step])
-        return rows, {name: x[self._host_rows[rows]] for name, x in batch.items()}
+        return (rows, self._config.task.length), {name: x[self._host_rows[rows]] for name, x in batch.items()}
 
     def held_out(self, params_sharding) -> "Validation":
         """What scores parameters on the validation splits."""

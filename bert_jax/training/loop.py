@@ -108,8 +108,8 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
         trace = during.enter_context(profiled(
             workdir, config.log.profile_after if first_host else 0, config.log.profile_steps))
         peak = peak_of(mesh.devices.flat[0].device_kind)
-        operations = {rows: flops.train_step(config.model, state.make_model(config).heads, shapes)
-                      for rows, shapes in material.shapes().items()}
+        operations = {shape: flops.train_step(config.model, state.make_model(config).heads, shapes)
+                      for shape, shapes in material.shapes().items()}
         window, done, asked = Window(peak and peak * mesh.size), start, False
         early = EarlyStopping(config.train.patience, [
             (line["step"], held_out.counted(line)) for line in read(workdir / run.METRICS)
@@ -128,10 +128,10 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
         with TrainingProgress(start, stop, console) as progress:
             while done < stop and not (asked or early.exhausted):
                 with window.waiting():
-                    rows, batch = next(batches)
-                train_state, metrics = steps[rows](train_state, meshes.to_devices(batch, mesh, rows))
+                    shape, batch = next(batches)
+                train_state, metrics = steps[shape](train_state, meshes.to_devices(batch, mesh, shape[0]))
                 done += 1
-                window.add(metrics, operations[rows])
+                window.add(metrics, operations[shape])
                 trace(done, metrics)
                 progress.step(done)
                 asked = asked_to_stop(done)

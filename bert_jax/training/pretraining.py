@@ -1,5 +1,6 @@
 """Learning from a corpus: masked sentence pairs, and held-out text to score on."""
 
+import threading
 from pathlib import Path
 
 import jax
@@ -20,6 +21,9 @@ from bert_jax.objectives import choose
 from bert_jax.parallel import mesh as meshes
 from bert_jax.training.budget import with_budget
 from bert_jax.training.held_out import HeldOut, held_out_source, rows_of
+from bert_jax.training.phases import Phase, phases_of
+
+Shape = tuple[int, int]  # rows and tokens of a batch
 
 
 def batch_shapes(config: Config) -> dict[str, jax.ShapeDtypeStruct]:
@@ -56,32 +60,51 @@ class Pretraining:
         """Raises a UserError for what can be known to be wrong before any data is prepared."""
         train = config.train
         choose(config.objectives)
-        meshes.check_rows(mesh, train.batch_size, "train.batch_size")
+        for phase in phases_of(config):
+            rows = phase.config.train.batch_size
+            meshes.check_rows(mesh, rows, "instances.phases" if config.instances.phases else "train.batch_size")
+            meshes.check_parts(mesh, rows, train.replicas * train.accumulation)
         meshes.check_rows(mesh, rows_of(config), "evaluate.batch_size")
-        meshes.check_parts(mesh, train.batch_size, train.replicas * train.accumulation)
 
     def plan(self, config: Config, mesh: Mesh, console: Console) -> Config:
         """Plans the epochs; returns the recipe with all that follows from the data."""
         config = configs.with_vocabulary(config, len(self.vocabulary))
         config = with_budget(config, batch_shapes(config))
-        self._source = PairSource(self._train, self.vocabulary, config)
+        self._sources: dict[tuple[int, int], PairSource] = {}
+        self._planning = threading.Lock()
         self._scored = held_out_source(self._held_out, self._train, self.vocabulary, config, console)
-        self.examples = len(self._source)
+        self.examples = len(self._source(phases_of(config)[0]))
         self._config = configs.with_steps(config, self.examples)
-        self._rows = config.train.batch_size
-        self._host_rows = meshes.host_rows(mesh, self._rows)
+        self._phases = phases_of(self._config)
+        self._host_rows = {rows: meshes.host_rows(mesh, rows) for rows in {phase.shape[0] for phase in self._phases}}
         self._mesh = mesh
         return self._config
 
-    def shapes(self) -> dict[int, dict[str, jax.ShapeDtypeStruct]]:
-        """The shapes in which batches come, by their number of rows."""
-        return {self._rows: batch_shapes(self._config)}
+    def _source(self, phase: Phase) -> PairSource:
+        """The examples of a phase, planned when they are first asked for."""
+        with self._planning:
+            if phase.shape not in self._sources:
+                self._sources[phase.shape] = PairSource(self._train, self.vocabulary, phase.config)
+            return self._sources[phase.shape]
 
-    def batch(self, step: int) -> tuple[int, Batch]:
-        """The number of rows of a step's batch, and those of them that this host prepares."""
-        masking = self._config.masking
+    def shapes(self) -> dict[Shape, dict[str, jax.ShapeDtypeStruct]]:
+        """The shapes in which batches come, by rows and tokens."""
+        return {phase.shape: batch_shapes(phase.config) for phase in self._phases}
+
+    def steps_by_shape(self) -> dict[Shape, np.ndarray]:
+        """The steps whose batches have a shape, int64."""
+        found: dict = {}
+        for phase in self._phases:
+            found.setdefault(phase.shape, []).append(np.arange(phase.first, phase.first + phase.steps))
+        return {shape: np.concatenate(steps) for shape, steps in found.items()}
+
+    def batch(self, step: int) -> tuple[Shape, Batch]:
+        """Rows and tokens of a step's batch, and those of its rows that this host prepares."""
+        phase = next(phase for phase in reversed(self._phases) if step >= phase.first)
+        masking, rows = phase.config.masking, phase.shape[0]
         rate = rate_at(step, self._config.train.steps, masking.rate, masking.final_rate)
-        return self._rows, self._source.batch(step * self._rows + self._host_rows, rate)
+        examples = (step - phase.first) * rows + self._host_rows[rows]
+        return phase.shape, self._source(phase).batch(examples, rate)
 
     def held_out(self, params_sharding) -> HeldOut:
         """What scores parameters on held-out text."""
@@ -100,4 +123,6 @@ class Pretraining:
         """What the start-up summary says of the data."""
         return {"data": f"{len(self._train.tokens):,} tokens, {self.examples:,} examples an epoch, "
                         f"{self._scorer.examples:,} held out",
-                "batch": f"{self._rows} rows of {self._config.instances.length} tokens"}
+                "batch": ", then ".join(
+                    f"{rows} rows of {length} tokens" + (f" for {phase.steps:,} steps" if len(self._phases) > 1 else "")
+                    for phase in self._phases for rows, length in [phase.shape])}

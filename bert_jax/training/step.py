@@ -83,7 +83,7 @@ def make_train_step(config: Config) -> Callable:
     return step
 
 
-def compile_train_steps(config: Config, mesh: Mesh, state_shapes: TrainState, batches: dict[int, dict],
+def compile_train_steps(config: Config, mesh: Mesh, state_shapes: TrainState, batches: dict,
                         options: dict | None = None) -> dict:
     """The compiled training step for each shape in which batches come; it overwrites the state that it is given.
 
@@ -91,16 +91,16 @@ def compile_train_steps(config: Config, mesh: Mesh, state_shapes: TrainState, ba
         config: the recipe.
         mesh: the devices; has to be set too, see `jax.set_mesh`.
         state_shapes: the state's `jax.ShapeDtypeStruct`s with their shardings.
-        batches: shapes of a batch by its number of rows.
+        batches: shapes of a batch, by any name.
         options: of the compiler, by name.
 
     Returns:
-        The steps by number of rows.
+        The steps by these names.
     """
     sharding = jax.tree.map(lambda x: x.sharding, state_shapes)
     jitted = jax.jit(make_train_step(config), in_shardings=(sharding, meshes.row_sharding(mesh)),
                      out_shardings=(sharding, meshes.replicated(mesh)), donate_argnums=0)
-    return {rows: jitted.lower(state_shapes, shapes).compile(options) for rows, shapes in batches.items()}
+    return {name: jitted.lower(state_shapes, shapes).compile(options) for name, shapes in batches.items()}
 
 
 def _summed(function: Callable, rows, parts: int):

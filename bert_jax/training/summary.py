@@ -19,14 +19,15 @@ def show(console: Console, config: Config, mesh: Mesh, state_shapes: TrainState,
 
     Args:
         state_shapes: the state's `jax.ShapeDtypeStruct`s with their shardings.
-        steps: the compiled steps by their number of rows.
+        steps: the compiled steps by rows and tokens of their batches.
         material: what is learned from, `Pretraining` or `Finetuning`.
     """
     model, train = config.model, config.train
-    rows = max(steps)
-    shapes = material.shapes()[rows]
-    step_flops = flops.train_step(model, make_model(config).heads, shapes)
-    memory = steps[rows].memory_analysis()  # None where the compiler does not tell
+    operations = {shape: flops.train_step(model, make_model(config).heads, shapes)
+                  for shape, shapes in material.shapes().items()}
+    in_all = sum(len(numbers) * operations[shape] for shape, numbers in material.steps_by_shape().items())
+    largest = max(operations, key=operations.get)
+    memory = steps[largest].memory_analysis()  # None where the compiler does not tell
     facts = material.facts()
     if train.accumulation > 1:
         facts["batch"] += f" in {train.accumulation} parts"
@@ -39,7 +40,8 @@ def show(console: Console, config: Config, mesh: Mesh, state_shapes: TrainState,
         "parameters": f"{count(state_shapes.params):,}",
         **facts,
         "steps": f"{train.steps:,} ({train.epochs or train.steps * train.batch_size / material.examples:.2f} epochs)",
-        "FLOPs a step": f"{_scaled(step_flops)}, {_scaled(step_flops * train.steps)} in all (matrix products)",
+        "FLOPs a step": f"{_scaled(operations[largest])}" + (" at most" if len(operations) > 1 else "")
+                        + f", {_scaled(in_all)} in all (matrix products)",
         "devices": f"{mesh.size} x {mesh.devices.flat[0].device_kind}, {jax.process_count()} host(s)" + (
             f"; {jax.device_count() - mesh.size} not used" if mesh.size < jax.device_count() else ""),
         "mesh": " ".join(f"{axis}={size}" for axis, size in mesh.shape.items() if size > 1) or "one device",

@@ -46,24 +46,24 @@ def check(config: Config, workdir: Path) -> list[Finding]:
     with jax.set_mesh(mesh):
         shapes = state.state_shapes(config, mesh)
         steps = compile_train_steps(config, mesh, shapes, material.shapes())
-        rows = material.batch(0)[0]
-        ready = meshes.to_devices(material.batch(0)[1], mesh, rows)
+        shape, batch = material.batch(0)
+        rows, ready = shape[0], meshes.to_devices(batch, mesh, shape[0])
         train_state = jax.jit(lambda: state.initial_state(config),
                               out_shardings=jax.tree.map(lambda x: x.sharding, shapes))()
         times = []
         for _ in range(STEPS + 3):
             began = time.monotonic()
-            train_state, metrics = steps[rows](train_state, ready)
+            train_state, metrics = steps[shape](train_state, ready)
             jax.block_until_ready(metrics)
             times.append(time.monotonic() - began)
     seconds = statistics.median(times[3:])  # the first ones are slower
-    model_flops = flops.train_step(config.model, state.make_model(config).heads, material.shapes()[rows])
+    model_flops = flops.train_step(config.model, state.make_model(config).heads, material.shapes()[shape])
     kind = KINDS.get(mesh.devices.flat[0].device_kind)
     peak = peak_of(mesh.devices.flat[0].device_kind)
     mfu = f", MFU {model_flops / (seconds * mesh.size * peak):.3f}" if peak else ""
     found = [Finding("a step", f"{1e3 * seconds:.2f} ms, {rows / seconds:,.0f} sequences a second, "
                                f"{model_flops / seconds:.3g} FLOP/s{mfu}")]
-    return found + _prediction(config, mesh, kind, seconds) + _memory(config, mesh, shapes, steps[rows]) + [
+    return found + _prediction(config, mesh, kind, seconds) + _memory(config, mesh, shapes, steps[shape]) + [
         _pipeline(config, material, rows, seconds)]
 
 

@@ -7,8 +7,8 @@ def pretraining(num_layers: int, hidden_size: int):
     """Batch 256, a million steps, Adam at 1e-4 with 10,000 steps of warm-up, dropout 0.1, on English Wikipedia.
 
     The paper learns from BookCorpus too, which is not to be had any more, and changes to rows of 512 tokens for the
-    last tenth of the steps. Here all rows have 128; for 512 set
-    `--config.instances.length=512 --config.masking.max_predictions=77`, and where memory is short
+    last tenth of the steps. Here all rows have 128; for the paper's two phases set
+    `--config.instances.phases="((128,256,900000),(512,256,100000))"`, and where memory is short
     `--config.compute.remat=dots` or `--config.train.accumulation=N`.
     """
     config = recipe()

@@ -235,3 +235,26 @@ def test_every_kind_of_instance_trains(run_recipe, tmp_path, kind, objectives):
     wanted = {f"{name}_{score}" for name in objectives for score in ("loss", "accuracy")}
     assert {name for name in results if name.endswith(("_loss", "_accuracy"))} == wanted
     assert ("sop_majority_accuracy" in results["baselines"]) == ("sop" in objectives)
+
+
+def test_phases_are_one_run_in_one_schedule(run_recipe, tmp_path, final_state, capsys):
+    """The first phase is what a run of it alone does in that schedule; a stop in the second one changes nothing."""
+    run_recipe.checkpoint.every = 0
+    alone = run_recipe.copy_and_resolve_references()
+    alone.instances.length, alone.masking.max_predictions = 16, 3  # 15% of 16, rounded up
+    go(alone, tmp_path / "alone", train__stop_after=3)
+    run_recipe.instances.phases = ((16, 8, 3), (32, 4, 3))
+    console = Console(width=200)
+    assert train(configs.resolve(run_recipe), tmp_path / "whole", console)["step"] == 6
+    assert "8 rows of 16 tokens for 3 steps, then 4 rows of 32 tokens for 3 steps" in capsys.readouterr().out
+    for stop in (3, 5):
+        go(run_recipe, tmp_path / "run", train__stop_after=stop)
+        if stop == 3:
+            jax.tree.map(np.testing.assert_array_equal, final_state(run_recipe, tmp_path / "run"),
+                         final_state(alone, tmp_path / "alone"))
+    go(run_recipe, tmp_path / "run")
+    jax.tree.map(np.testing.assert_array_equal, final_state(run_recipe, tmp_path / "run"),
+                 final_state(run_recipe, tmp_path / "whole"))
+    with pytest.raises(UserError, match="config.instances.phases"):
+        run_recipe.train.steps = 7
+        configs.resolve(run_recipe)
