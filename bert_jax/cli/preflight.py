@@ -106,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch_per_chip", type=int, default=0,
                         help="rows of a step on each chip instead of the recipe's batch; fewer or more steps then make "
                         "the same number of sequences")
-    parser.add_argument("--length", type=int, default=0, help="tokens of a row instead of the recipe's")
+    parser.add_argument("--length", type=int, default=0,
+                        help="tokens of a row instead of the recipe's; of a recipe with phases it is the one with this "
+                        "length, or the first")
     parser.add_argument("--price", type=float, default=0.0, help="of a chip-hour, to say what the recipe costs")
     parser.add_argument("--sweep", nargs="+", metavar="KEY=V,V", default=[],
                         help="try all combinations of these values of keys of the recipe, or of batch_per_chip: "

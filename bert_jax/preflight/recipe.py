@@ -11,12 +11,14 @@ from bert_jax.objectives import OF_KIND
 from bert_jax.parallel import mesh as meshes
 from bert_jax.training.budget import with_budget
 from bert_jax.training.finetuning import unpacked_shapes
+from bert_jax.training.phases import phases_of
 from bert_jax.training.pretraining import batch_shapes
 
 
 def prepared(config: Config, chips: int, batch_per_chip: int, length: int, slices: int = 1) -> Config:
     """The recipe with this batch and length, the same number of sequences in all, and what else would follow from
-    data: the size of the vocabulary, and of a task that there are two classes.
+    data: the size of the vocabulary, and of a task that there are two classes. Of a recipe with phases it is the one
+    with this length, or the first.
 
     Args:
         config: the recipe.
@@ -28,13 +30,16 @@ def prepared(config: Config, chips: int, batch_per_chip: int, length: int, slice
         config = dataclasses.replace(config, mesh=dataclasses.replace(config.mesh, slice=slices))
     if config.task.name:
         return _of_task(config, chips, batch_per_chip, length)
+    if config.instances.phases:
+        phases = phases_of(config)
+        phase = next((one for one in phases if one.shape[1] == length), phases[0])
+        config = dataclasses.replace(phase.config, train=dataclasses.replace(phase.config.train, steps=phase.steps))
     train, instances, masking, optimizer = config.train, config.instances, config.masking, config.optimizer
     if batch_per_chip:
         batch_size = batch_per_chip * chips
         train = dataclasses.replace(train, batch_size=batch_size,
                                     steps=math.ceil(train.steps * train.batch_size / batch_size))
-        optimizer = dataclasses.replace(optimizer, warmup_steps=min(optimizer.warmup_steps, train.steps))
-    instances = dataclasses.replace(instances, phases=())  # it is one shape that is tried
+    optimizer = dataclasses.replace(optimizer, warmup_steps=min(optimizer.warmup_steps, train.steps))
     if length:
         masking = dataclasses.replace(masking, max_predictions=math.ceil(masking.rate * length))
         instances = dataclasses.replace(instances, length=length)

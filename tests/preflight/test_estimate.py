@@ -38,6 +38,11 @@ def test_batch_and_length_may_be_others(recipe):
     asked = prepared(config, chips=4, batch_per_chip=16, length=8)
     assert (asked.train.batch_size, asked.instances.length, asked.masking.max_predictions) == (64, 8, 2)
     assert asked.train.steps == 3  # of 64 rows rather than 20 of 8
+    recipe.instances.phases = ((8, 8, 15), (16, 4, 5))
+    for length, found in ((0, (8, 8, 15)), (16, (16, 4, 5)), (12, (12, 8, 15))):
+        asked = prepared(configs.resolve(recipe), 4, 0, length)
+        assert (asked.instances.length, asked.train.batch_size, asked.train.steps) == found
+    recipe.instances.phases = ()
     recipe.task.name, recipe.task.length, recipe.optimizer.warmup_share = "glue/mrpc", 16, 0.1
     asked = prepared(configs.resolve(recipe), 4, 2, 8)
     assert (asked.train.batch_size, asked.task.length, asked.model.num_labels) == (8, 8, 2)
