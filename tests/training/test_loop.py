@@ -216,6 +216,7 @@ def test_steps_are_traced_and_their_share_of_the_peak_is_logged(run_recipe, tmp_
     assert not (tmp_path / "unknown" / "profile").exists()
 
 
+@pytest.mark.full
 def test_spans_and_a_changing_rate_train(run_recipe, tmp_path):
     run_recipe.masking.update(dict(span_p=0.2, rate=0.4, final_rate=0.1, max_predictions=14))
     config = configs.resolve(run_recipe)
@@ -226,6 +227,7 @@ def test_spans_and_a_changing_rate_train(run_recipe, tmp_path):
     assert counts == sorted(counts, reverse=True) and counts[0] > 1.8 * counts[-1]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind, objectives", [
     ("sentence_order", ("mlm", "sop")), ("sentence_pair", ("mlm", "nsp")), ("full_sentences", ("mlm",)),
     ("doc_sentences", ("mlm",))])
@@ -237,6 +239,7 @@ def test_every_kind_of_instance_trains(run_recipe, tmp_path, kind, objectives):
     assert ("sop_majority_accuracy" in results["baselines"]) == ("sop" in objectives)
 
 
+@pytest.mark.full
 def test_phases_are_one_run_in_one_schedule(run_recipe, tmp_path, final_state, capsys):
     """The first phase is what a run of it alone does in that schedule; a stop in the second one changes nothing."""
     run_recipe.checkpoint.every = 0
