@@ -59,8 +59,11 @@ def main() -> None:
             return of_shapes(prepared(config, len(devices), batch, length), devices).total
 
         low, high, known = _around(tried, _guess(by_shapes, chip.hbm))
+        if not low:
+            console.print(f"{name}: not even a row fits")
+            continue
         table.add_row(topology, name, f"{low} rows", bytes_said(known[low].hbm_bytes), f"{high} rows",
-                      bytes_said(known[high].hbm_bytes), bytes_said(int(chip.hbm)), bytes_said(by_shapes(low)),
+                      bytes_said(known[high].hbm_bytes or 0), bytes_said(int(chip.hbm)), bytes_said(by_shapes(low)),
                       f"{len(known)} times")
         console.print(table)
 

@@ -184,7 +184,8 @@ class TrainConfig:
     patience: int = key(0, "end the run after so many held-out evaluations in a row without a better score, and keep "
                         "the best step's parameters; 0: train all steps")
     stop_after: int = key(0, "stop cleanly at this step, to be resumed later; 0: run to the end", free=True)
-    stop_after_minutes: float = key(0.0, "stop cleanly after so many minutes, to be resumed later; 0: run to the end",
+    stop_after_minutes: float = key(0.0, "stop cleanly after so many minutes of training, to be resumed later; 0: run "
+                                    "to the end",
                                     free=True)
 
 

@@ -85,7 +85,7 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
     for name in ("model.hidden_size", "model.num_layers", "model.num_heads", "model.intermediate_size",
                  "model.max_position_embeddings", "model.type_vocab_size", "train.steps", "train.batch_size",
                  "train.accumulation", "train.replicas", "task.row_counts", "log.every", "checkpoint.keep",
-                 "masking.max_predictions", "masking.span_longest",
+                 "log.profile_steps", "masking.max_predictions", "masking.span_longest",
                  "compute.vocab_multiple", "compute.prefetch", "compute.data_threads",
                  "tokenizer.vocab_size", "tokenizer.vocab_characters", "tokenizer.max_chars_per_word", "mesh.slice",
                  "mesh.fsdp", "mesh.tensor"):
@@ -169,6 +169,7 @@ def check_phases(config, require) -> None:
     parts = train.replicas * train.accumulation
     require(all(rows % parts == 0 for _, rows, _ in phases), name,
             f"batch sizes that train.replicas x train.accumulation, {parts}, divides")
+    require(train.batch_size == phases[0][1], "train.batch_size", f"that of the first phase, {phases[0][1]}")
     steps = sum(steps for _, _, steps in phases)
     require(steps == train.steps, name, f"steps that make train.steps, {train.steps}, and not {steps}",
             hint=f"--config.train.steps={steps}")

@@ -51,11 +51,11 @@ def main(argv: list[str]) -> None:
         for number, combination in enumerate(combinations, 1):
             shown, setting = ", ".join(f"{key}={value}" for key, value in combination), dict(combination)
             batch_per_chip = int(setting.pop("batch_per_chip", args.batch_per_chip))
-            _, config = parse(_parser(), argv + [f"--config.{key}={value}" for key, value in setting.items()])
             with console.status(f"{number} of {len(combinations)}: {shown}"):
                 try:
+                    _, config = parse(_parser(), argv + [f"--config.{key}={value}" for key, value in setting.items()])
                     said.append(dict(setting=shown) | tried(config, batch_per_chip)[1])
-                except UserError as error:  # that this mesh cannot be is an answer too
+                except UserError as error:  # that this cannot be is an answer too
                     said.append(dict(setting=shown, fits=False, error=str(error)))
         show_sweep(console, said)
     else:
@@ -75,8 +75,10 @@ def _memory_only(args: argparse.Namespace, config: Config) -> None:
     from bert_jax.preflight.recipe import prepared
     from bert_jax.preflight.report import memory_figures, show_memory
 
-    if args.topology or args.sweep or args.hlo:
-        raise UserError("--memory_only compiles nothing", found="--topology, --sweep or --hlo with it",
+    others = ("topology", "sweep", "hlo", "price", "slices", "step")
+    given = [f"--{name}" for name in others if getattr(args, name) != _parser().get_default(name)]
+    if given:
+        raise UserError("--memory_only compiles nothing", found=f"{', '.join(given)} with it",
                         expected="--devices, and --device_memory in GiB", hint="--devices=8 --device_memory=80")
     _pretend_to_have(args.devices)
     found = of_shapes(prepared(config, args.devices, args.batch_per_chip, args.length))

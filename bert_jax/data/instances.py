@@ -62,13 +62,13 @@ def plan_pairs(
         seed, version: what the plan is a function of; another version is another epoch or duplicate.
         kind: 'segment_pair'; 'sentence_pair', of two single sentences (Liu et al., 2019, section 4.2); or
             'sentence_order', where B always follows A in the text and half of the pairs are turned round (Lan et al.,
-            2019). A chunk of one sentence is then cut within it.
+            2019). A chunk of one sentence is left out then.
 
     Returns:
         Instances in the order of documents and, within a document, of the walk.
 
     Raises:
-        UserError: there are fewer than two documents, so no other one to draw from.
+        UserError: there are fewer than two documents, so no other one to draw from; or no pair in order.
     """
     documents = len(document_begin)
     in_order, single = kind == "sentence_order", kind == "sentence_pair"
@@ -121,7 +121,11 @@ def plan_pairs(
         b_length = sentence_offsets[np.where(random_next, b_stop, stop)] - b_start
         return _truncate(a_start, a_length, b_start, b_length, random_next, longest, draws)
 
-    return concatenated([plan_some(numbers) for numbers in groups(counts)])
+    planned = concatenated([plan_some(numbers) for numbers in groups(counts)])
+    if not len(planned):
+        raise UserError("the corpus has no two sentences that follow each other", found="documents of one sentence",
+                        expected="some with more, for sentence order", hint="another --config.instances.kind")
+    return planned
 
 
 def groups(counts: np.ndarray) -> list[np.ndarray]:
@@ -137,16 +141,15 @@ def concatenated(parts: list[Instances]) -> Instances:
 
 
 def _in_order(offsets, begin, a_stop, stop, draws, longest: int) -> Instances:
-    """Pairs of what stands together, half of them turned round."""
-    start, end = offsets[begin], offsets[stop]
-    alone = stop - begin == 1  # cut within the sentence
-    middle = np.where(alone, start + 1 + randomness.below(randomness.bits(draws, 6), np.maximum(end - start - 1, 1)),
-                      offsets[np.minimum(a_stop, stop)])
+    """Pairs of what stands together, half of them turned round. One sentence alone has no order, and a cut within it
+    would show: a segment that begins in the middle of a word is the second one."""
+    several = stop - begin > 1
+    start, middle, end, draws = (x[several] for x in (offsets[begin], offsets[np.minimum(a_stop, stop)], offsets[stop],
+                                                      draws))
     turned = randomness.uniform(randomness.bits(draws, 1)) < 0.5
     a_start, a_end = np.where(turned, middle, start), np.where(turned, end, middle)
     b_start, b_end = np.where(turned, start, middle), np.where(turned, middle, end)
-    pairs = _truncate(a_start, a_end - a_start, b_start, b_end - b_start, turned, longest, draws)
-    return pairs.take(np.flatnonzero(end - start > 1))  # a single token has no order
+    return _truncate(a_start, a_end - a_start, b_start, b_end - b_start, turned, longest, draws)
 
 
 def walk(strides: np.ndarray) -> np.ndarray:

@@ -40,6 +40,8 @@ def make_mesh(config: MeshConfig, devices: list | None = None) -> Mesh:
     slices = len({getattr(device, "slice_index", 0) for device in devices})
     if slices == 1:
         return jax.make_mesh(tuple(sizes.values()), AXES, types, devices=devices)
+    if sizes["slice"] == 1 and devices[0].platform != "tpu":  # hosts of GPUs call themselves slices
+        return Mesh(mesh_utils.create_device_mesh(tuple(sizes.values()), devices), AXES, axis_types=types)
     if sizes["slice"] != slices:
         raise UserError("config.mesh.slice is not the number of slices", found=f"slice={sizes['slice']}",
                         expected=f"{slices}: the slices of these devices", hint=f"--config.mesh.slice={slices}")

@@ -128,7 +128,7 @@ def estimate(config: Config, chip: Chip, devices: list, step: str = "train") -> 
                 model_flops=flops.train_step(config.model, heads, shapes), state_bytes=held_bytes(of_state),
                 hardware_flops=traced.train_products(config, of_state, shapes),
                 saved_bytes=traced.saved(config, of_state.params, shapes) // meshes.row_shards(mesh),
-                steps=0 if config.task.name else config.train.steps)
+                steps=0 if config.task.name or config.train.epochs else config.train.steps)
         else:
             known |= dict(
                 model_flops=flops.forward(config.model, heads, shapes), state_bytes=held_bytes(of_state.params),

@@ -11,7 +11,7 @@ from bert_jax.objectives import OF_KIND
 from bert_jax.parallel import mesh as meshes
 from bert_jax.training.budget import with_budget
 from bert_jax.training.finetuning import unpacked_shapes
-from bert_jax.training.phases import phases_of
+from bert_jax.training.phases import phases_of, with_length
 from bert_jax.training.pretraining import batch_shapes
 
 
@@ -34,17 +34,15 @@ def prepared(config: Config, chips: int, batch_per_chip: int, length: int, slice
         phases = phases_of(config)
         phase = next((one for one in phases if one.shape[1] == length), phases[0])
         config = dataclasses.replace(phase.config, train=dataclasses.replace(phase.config.train, steps=phase.steps))
-    train, instances, masking, optimizer = config.train, config.instances, config.masking, config.optimizer
+    if length and length != config.instances.length:
+        config = with_length(config, length)
+    train, optimizer = config.train, config.optimizer
     if batch_per_chip:
         batch_size = batch_per_chip * chips
         train = dataclasses.replace(train, batch_size=batch_size,
                                     steps=math.ceil(train.steps * train.batch_size / batch_size))
     optimizer = dataclasses.replace(optimizer, warmup_steps=min(optimizer.warmup_steps, train.steps))
-    if length:
-        masking = dataclasses.replace(masking, max_predictions=math.ceil(masking.rate * length))
-        instances = dataclasses.replace(instances, length=length)
-    changed = dataclasses.replace(config, train=train, instances=instances, masking=masking, optimizer=optimizer)
-    changed = _checked(changed)
+    changed = _checked(dataclasses.replace(config, train=train, optimizer=optimizer))
     return with_budget(changed, batch_shapes(changed))
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 from bert_jax.config import Config
@@ -14,11 +15,13 @@ class Phase:
     Attributes:
         first: step of the run.
         steps: how many.
+        taken: examples that earlier phases of the same length took.
         config: the recipe as it would be of a run that has this phase alone, but for its steps.
     """
 
     first: int
     steps: int
+    taken: int
     config: Config
 
     @property
@@ -29,11 +32,21 @@ class Phase:
 
 def phases_of(config: Config) -> list[Phase]:
     """The phases of a recipe, in turn; one if it names none. Predictions follow from rate and length."""
-    found, first = [], 0
+    found, first, taken = [], 0, Counter()
     for length, batch_size, steps in config.instances.phases:
-        found.append(Phase(first, steps, dataclasses.replace(
-            config, instances=dataclasses.replace(config.instances, length=length, phases=()),
-            masking=dataclasses.replace(config.masking, max_predictions=math.ceil(config.masking.rate * length)),
-            train=dataclasses.replace(config.train, batch_size=batch_size))))
+        of_length = dataclasses.replace(with_length(config, length), train=dataclasses.replace(
+            config.train, batch_size=batch_size))
+        found.append(Phase(first, steps, taken[length], of_length))
         first += steps
-    return found or [Phase(0, config.train.steps, config)]
+        taken[length] += steps * batch_size
+    return found or [Phase(0, config.train.steps, 0, config)]
+
+
+def with_length(config: Config, length: int) -> Config:
+    """The recipe with rows of another length, and room for as many predictions as its rate makes of one; where they are
+    drawn one by one the room grows with the length."""
+    masking, instances = config.masking, config.instances
+    room = (math.ceil(max(masking.rate, masking.final_rate) * length) if masking.draw == "exact" else
+            math.ceil(masking.max_predictions * length / instances.length))
+    return dataclasses.replace(config, instances=dataclasses.replace(instances, length=length, phases=()),
+                               masking=dataclasses.replace(masking, max_predictions=room))

@@ -70,7 +70,7 @@ class Pretraining:
         """Plans the epochs; returns the recipe with all that follows from the data."""
         config = configs.with_vocabulary(config, len(self.vocabulary))
         config = with_budget(config, batch_shapes(config))
-        self._sources: dict[tuple[int, int], PairSource] = {}
+        self._sources: dict[int, PairSource] = {}  # by length
         self._planning = threading.Lock()
         self._scored = held_out_source(self._held_out, self._train, self.vocabulary, config, console)
         self.examples = len(self._source(phases_of(config)[0]))
@@ -83,9 +83,10 @@ class Pretraining:
     def _source(self, phase: Phase) -> PairSource:
         """The examples of a phase, planned when they are first asked for."""
         with self._planning:
-            if phase.shape not in self._sources:
-                self._sources[phase.shape] = PairSource(self._train, self.vocabulary, phase.config)
-            return self._sources[phase.shape]
+            length = phase.shape[1]
+            if length not in self._sources:
+                self._sources[length] = PairSource(self._train, self.vocabulary, phase.config)
+            return self._sources[length]
 
     def shapes(self) -> dict[Shape, dict[str, jax.ShapeDtypeStruct]]:
         """The shapes in which batches come, by rows and tokens."""
@@ -103,7 +104,7 @@ class Pretraining:
         phase = next(phase for phase in reversed(self._phases) if step >= phase.first)
         masking, rows = phase.config.masking, phase.shape[0]
         rate = rate_at(step, self._config.train.steps, masking.rate, masking.final_rate)
-        examples = (step - phase.first) * rows + self._host_rows[rows]
+        examples = phase.taken + (step - phase.first) * rows + self._host_rows[rows]
         return phase.shape, self._source(phase).batch(examples, rate)
 
     def held_out(self, params_sharding) -> HeldOut:

@@ -14,7 +14,7 @@ def stop_requests(minutes: float = 0.0, every: int = 1) -> Iterator[Callable[[in
     """While it lasts, SIGTERM and SIGINT are noted instead of obeyed; a second SIGINT is obeyed.
 
     Args:
-        minutes: after which to stop without being asked; 0 for never.
+        minutes: from now on, after which to stop without being asked; 0 for never.
         every: of several hosts the first one's clock counts, and is asked each so many steps.
 
     Yields:

@@ -26,6 +26,7 @@ def show(console: Console, config: Config, mesh: Mesh, state_shapes: TrainState,
     operations = {shape: flops.train_step(model, make_model(config).heads, shapes)
                   for shape, shapes in material.shapes().items()}
     in_all = sum(len(numbers) * operations[shape] for shape, numbers in material.steps_by_shape().items())
+    taken = sum(steps * rows for _, rows, steps in config.instances.phases) or train.steps * train.batch_size
     largest = max(operations, key=operations.get)
     memory = steps[largest].memory_analysis()  # None where the compiler does not tell
     facts = material.facts()
@@ -39,7 +40,7 @@ def show(console: Console, config: Config, mesh: Mesh, state_shapes: TrainState,
                  f"feed-forward {model.intermediate_size}, vocabulary {model.vocab_size:,}",
         "parameters": f"{count(state_shapes.params):,}",
         **facts,
-        "steps": f"{train.steps:,} ({train.epochs or train.steps * train.batch_size / material.examples:.2f} epochs)",
+        "steps": f"{train.steps:,} ({train.epochs or taken / material.examples:.2f} epochs)",
         "FLOPs a step": f"{_scaled(operations[largest])}" + (" at most" if len(operations) > 1 else "")
                         + f", {_scaled(in_all)} in all (matrix products)",
         "devices": f"{mesh.size} x {mesh.devices.flat[0].device_kind}, {jax.process_count()} host(s)" + (

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,19 +39,22 @@ def check(config: Config, workdir: Path) -> list[Finding]:
         shutil.rmtree(run, ignore_errors=True)
     (workdir / "recipe.json").write_text(json.dumps(configs.to_dict(config)))
     (workdir / "recipe.py").write_text(_RECIPE)
-    with open(workdir / "training.log", "w") as log:
-        if status := _start(workdir, whole, log).wait():
-            return [_failed(workdir, status)]
-        process, moment = _start(workdir, killed, log), f"after a checkpoint before step {STEPS}"
-        while process.poll() is None and not _saved(killed):
-            time.sleep(0.01)
-        process.kill()
-        if process.wait() == 0:
-            return [Finding("a run that was killed", "it was done before", f"to be killed {moment}", passed=False)]
-        at = _saved(killed)
-        if status := _start(workdir, killed, log).wait():
-            return [_failed(workdir, status)]
-    return [compare(whole, killed, f"a run that was killed after step {max(at)} of {STEPS} and went on")]
+    log = workdir / "training.log"
+    log.unlink(missing_ok=True)
+    if status := _start(workdir, whole, log).wait():
+        return [_failed(log, status)]
+    process = _start(workdir, killed, log)
+    while process.poll() is None and not _saved(killed):
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    if status := _start(workdir, killed, log).wait():
+        return [_failed(log, status)]
+    went_on = re.findall(rf"goes on from step (\d+) of {STEPS}", log.read_text())
+    if len(went_on) != 1 or not 0 < int(went_on[0]) < STEPS:
+        return [Finding("a run that is killed and goes on", f"it went on from {went_on or 'the beginning'}",
+                        f"to go on once, from a step before {STEPS}", passed=False)]
+    return [compare(whole, killed, f"a run that was killed and went on from step {went_on[0]} of {STEPS}")]
 
 
 def compare(whole: Path, other: Path, what: str) -> Finding:
@@ -64,7 +68,8 @@ def compare(whole: Path, other: Path, what: str) -> Finding:
 
 
 def _short(config: Config, workdir: Path) -> Config:
-    keys = dict(train=dict(steps=STEPS, stop_after=0, epochs=0.0, patience=0), checkpoint=dict(every=EVERY, keep=2),
+    keys = dict(train=dict(steps=STEPS, stop_after=0, stop_after_minutes=0.0, epochs=0.0, tokens=0.0, flops=0.0,
+                           patience=0), checkpoint=dict(every=EVERY, keep=2),
                 evaluate=dict(every=0), log=dict(every=EVERY, tensorboard=False),
                 optimizer=dict(warmup_steps=min(config.optimizer.warmup_steps, STEPS)))
     keys["instances"] = dict(phases=())
@@ -90,10 +95,11 @@ def get_config():
 '''
 
 
-def _start(workdir: Path, run: Path, log) -> subprocess.Popen:
+def _start(workdir: Path, run: Path, log: Path) -> subprocess.Popen:
     command = [sys.executable, str(ROOT / "train.py"), f"--config={workdir / 'recipe.py'}", f"--workdir={run}"]
-    return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
-                            env=os.environ | {"PYTHONPATH": str(ROOT)})
+    with open(log, "a") as output:
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT,
+                                env=os.environ | {"PYTHONPATH": str(ROOT)})
 
 
 def _saved(run: Path) -> list[int]:
@@ -101,8 +107,8 @@ def _saved(run: Path) -> list[int]:
     return [int(path.name) for path in (run / CHECKPOINTS).glob("*") if path.name.isdigit() and int(path.name) < STEPS]
 
 
-def _failed(workdir: Path, status: int) -> Finding:
-    lines = (workdir / "training.log").read_text().splitlines()
+def _failed(log: Path, status: int) -> Finding:
+    lines = log.read_text().splitlines()
     return Finding("a run that is killed and goes on", f"train.py ended with status {status}: "
                    f"{' / '.join(lines[-3:])}", "status 0", passed=False)
 

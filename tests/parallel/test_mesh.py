@@ -17,6 +17,22 @@ def test_data_takes_what_is_left():
     assert make(data=1).size == 1  # fewer devices than there are
 
 
+def test_hosts_of_gpus_are_no_slices(monkeypatch):
+    """They have a `slice_index` each."""
+    class Device:
+        def __init__(self, number):
+            self.id, self.slice_index, self.platform, self.device_kind = number, number // 4, "gpu", "NVIDIA H100"
+            self.process_index = self.slice_index
+
+    devices = [Device(number) for number in range(8)]
+    made = {}
+    monkeypatch.setattr(meshes, "Mesh", lambda arranged, axes, axis_types: made.update(shape=arranged.shape))
+    meshes.make_mesh(MeshConfig(fsdp=2), devices)
+    assert made["shape"] == (1, 4, 2, 1, 1, 1)
+    with pytest.raises(UserError, match="is not the number of slices"):
+        meshes.make_mesh(MeshConfig(slice=4), devices)
+
+
 @pytest.mark.parametrize("sizes", [dict(fsdp=3), dict(data=16), dict(data=4, tensor=4)])
 def test_sizes_that_do_not_fit_are_refused(sizes):
     with pytest.raises(UserError, match="config.mesh does not fit") as error:

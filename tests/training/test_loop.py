@@ -17,6 +17,7 @@ from bert_jax.parallel.mesh import make_mesh
 from bert_jax.training import loop, metrics, run
 from bert_jax.training.budget import with_budget
 from bert_jax.training.loop import train
+from bert_jax.training.phases import phases_of
 from bert_jax.training.pretraining import Pretraining, batch_shapes
 
 
@@ -225,6 +226,20 @@ def test_spans_and_a_changing_rate_train(run_recipe, tmp_path):
     material.plan(config, make_mesh(config.mesh), quiet())
     counts = [material.batch(step)[1]["masked_weights"].sum() for step in range(6)]
     assert counts == sorted(counts, reverse=True) and counts[0] > 1.8 * counts[-1]
+
+
+def test_phases_have_room_and_go_on(run_recipe):
+    run_recipe.masking.update(dict(rate=0.2, final_rate=0.4))
+    run_recipe.instances.phases = ((16, 8, 2), (32, 8, 1), (16, 32, 3))
+    found = phases_of(configs.resolve(run_recipe))
+    assert [(one.first, one.steps, one.taken, one.shape) for one in found] == [
+        (0, 2, 0, (8, 16)), (2, 1, 0, (8, 32)), (3, 3, 16, (32, 16))]
+    assert [one.config.masking.max_predictions for one in found] == [7, 13, 7]
+    run_recipe.masking.update(dict(final_rate=0.0, draw="independent", max_predictions=10))
+    assert phases_of(configs.resolve(run_recipe))[0].config.masking.max_predictions == 5
+    run_recipe.train.batch_size = 32
+    with pytest.raises(UserError, match="config.train.batch_size"):
+        configs.resolve(run_recipe)
 
 
 @pytest.mark.full

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from bert_jax import config as configs
@@ -42,6 +43,15 @@ def test_a_recipe_agrees_with_itself(recipe, monkeypatch):
     assert [what for what, passed in found.items() if passed is False] == [
         "loss, layers scanned beside unrolled", "gradient, layers scanned beside unrolled",
         "loss, 4 devices beside one", "gradient, 4 devices beside one"]
+
+
+def test_phases_do_not_make_the_batch_large(recipe, monkeypatch):
+    recipe.instances.phases, recipe.train.batch_size = ((8, 64, 10), (16, 32, 10)), 64
+    seen = []
+    monkeypatch.setattr(parity, "loss_and_gradient", lambda config, batch, mesh: seen.append(
+        batch["input_ids"].shape) or (1.0, dict(x=np.ones(1))))
+    parity.of_recipe(configs.resolve(recipe))
+    assert set(seen) == {(parity.ROWS, 8)}
 
 
 @pytest.mark.full
