@@ -8,6 +8,7 @@ read: the zip archive of 1.6 and later, and the sequence of pickles before it.
 import io
 import math
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -83,6 +84,10 @@ _MEANINGS = {
 
 
 class _Unpickler(pickle.Unpickler):
+    def __init__(self, file):
+        _check_memo(file)
+        super().__init__(file)
+
     def find_class(self, module: str, name: str):
         if (module, name) not in _MEANINGS:
             raise _Refused(f"it asks for {module}.{name}, which tensors do not need")
@@ -93,6 +98,16 @@ class _Unpickler(pickle.Unpickler):
         if kind != "storage" or dtype not in _DTYPES or type(size) is not int or any(view):
             raise _Refused(f"a reference to {kind!r} that is no whole storage")
         return _Storage(_DTYPES[dtype], str(key), size)
+
+
+def _check_memo(file) -> None:
+    """Refuses a pickle that numbers what it remembers otherwise than one by one: the unpickler makes room for as many as
+    the number says, which in a damaged file may be billions."""
+    begin = file.tell()
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
+            raise _Refused(f"something remembered as number {argument}, of at most {count}")
+    file.seek(begin)
 
 
 def tensors(path: Path) -> dict[str, Tensor]:

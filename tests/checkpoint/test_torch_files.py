@@ -143,6 +143,15 @@ def test_a_storage_that_is_cut_off_is_noticed_when_read(tmp_path):
         torch_files.tensors(archive(tmp_path / "x.bin", state))["x"].load()
 
 
+def test_a_large_number_takes_no_memory(tmp_path):
+    """A flipped bit makes one byte of it four, for which the unpickler would make room."""
+    content, number = (GOLDEN / "sequence.bin").read_bytes(), 2**31 - 1
+    path = tmp_path / "sequence.bin"
+    path.write_bytes(content.replace(pickle.BINPUT + b"\x03", pickle.LONG_BINPUT + number.to_bytes(4, "little"), 1))
+    with pytest.raises(UserError, match=f"remembered as number {number}"):
+        torch_files.tensors(path)
+
+
 @pytest.mark.parametrize("name", ["zip.bin", "sequence.bin"])
 @given(data=st.data())
 @settings(max_examples=150, deadline=None)
