@@ -101,8 +101,8 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _check_memo(file) -> None:
-    """Refuses a pickle that numbers what it remembers otherwise than one by one: the unpickler makes room for as many as
-    the number says, which in a damaged file may be billions."""
+    """Refuses a pickle that numbers what it remembers otherwise than one by one: the unpickler makes room for as many
+    as the number says, which in a damaged file may be billions."""
     begin = file.tell()
     for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
         if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
