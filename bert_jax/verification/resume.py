@@ -68,11 +68,10 @@ def compare(whole: Path, other: Path, what: str) -> Finding:
 
 
 def _short(config: Config, workdir: Path) -> Config:
-    keys = dict(train=dict(steps=STEPS, stop_after=0, stop_after_minutes=0.0, epochs=0.0, tokens=0.0, flops=0.0,
-                           patience=0), checkpoint=dict(every=EVERY, keep=2),
-                evaluate=dict(every=0), log=dict(every=EVERY, tensorboard=False),
-                optimizer=dict(warmup_steps=min(config.optimizer.warmup_steps, STEPS)))
-    keys["instances"] = dict(phases=())
+    keys = dict(
+        train=dict(steps=STEPS, stop_after=0, stop_after_minutes=0.0, epochs=0.0, tokens=0.0, flops=0.0, patience=0),
+        checkpoint=dict(every=EVERY, keep=2), evaluate=dict(every=0), log=dict(every=EVERY, tensorboard=False),
+        optimizer=dict(warmup_steps=min(config.optimizer.warmup_steps, STEPS)), instances=dict(phases=()))
     if not config.store.dir and not config.task.name:
         keys["store"] = dict(dir=str(workdir.absolute() / "store"))  # which both runs share
         if (vocabulary := workdir.absolute() / vocabularies.FILE).exists():
