@@ -1,16 +1,13 @@
 """The optimiser of a recipe, as one optax transformation."""
 
-import re
-
 import jax
 import jax.numpy as jnp
 import optax
 
 from bert_jax.config import OptimizerConfig
 from bert_jax.optim.adam import scale_by_bert_adam
-from bert_jax.optim.layerwise import scale_by_depth, scale_by_trust_ratio
+from bert_jax.optim.layerwise import named, scale_by_depth, scale_by_trust_ratio
 from bert_jax.optim.schedules import warmup_schedule
-from bert_jax.parallel.sharding import path_name
 
 
 def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
@@ -36,5 +33,4 @@ def clipped(gradients, norm: jax.Array, largest: float):
 
 def decay_mask(params, exclude: tuple[str, ...]):
     """True for the parameters that decay: none of the regular expressions is found in their paths."""
-    return jax.tree.map_with_path(
-        lambda path, _: not any(re.search(pattern, "/" + path_name(path)) for pattern in exclude), params)
+    return jax.tree.map_with_path(lambda path, _: not named(path, exclude), params)

@@ -13,6 +13,11 @@ import optax
 from bert_jax.parallel.sharding import path_name
 
 
+def named(path: tuple, patterns: tuple[str, ...]) -> bool:
+    """Whether one of these regular expressions is found in the path of a parameter."""
+    return any(re.search(pattern, "/" + path_name(path)) for pattern in patterns)
+
+
 def scale_by_trust_ratio(exclude: tuple[str, ...]) -> optax.GradientTransformation:
     """Updates as large as their parameters, array by array: LAMB's layer-wise adaptation (You et al., 2019, algorithm
     2 with the identity for phi). The ratio is 1 where either norm is 0.
@@ -22,10 +27,10 @@ def scale_by_trust_ratio(exclude: tuple[str, ...]) -> optax.GradientTransformati
     """
 
     def scaled(path, update, parameter):
-        name = "/" + path_name(path)
-        if any(re.search(pattern, name) for pattern in exclude):
+        if named(path, exclude):
             return update
-        axes = tuple(axis for axis in range(update.ndim) if axis not in _stacked(name, update.ndim))
+        stacked = _stacked("/" + path_name(path), update.ndim)
+        axes = tuple(axis for axis in range(update.ndim) if axis not in stacked)
         ours, theirs = (jnp.sqrt(jnp.sum(jnp.square(x), axes, keepdims=True)) for x in (parameter, update))
         ratio = jnp.where((ours > 0) & (theirs > 0), ours / jnp.where(theirs > 0, theirs, 1), 1)
         return update * ratio

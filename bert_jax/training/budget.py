@@ -1,4 +1,4 @@
-"""How many steps a budget of tokens or operations pays for."""
+"""What steps take in operations, and how many of them a budget of tokens or operations pays for."""
 
 import dataclasses
 
@@ -6,6 +6,17 @@ from bert_jax.config import Config
 from bert_jax.errors import UserError
 from bert_jax.model import flops
 from bert_jax.training.state import make_model
+
+
+def operations(config: Config, material) -> dict[tuple[int, int], int]:
+    """Operations of the model's matrix products in a step, by the shape of its batch.
+
+    Args:
+        config: of `material.plan`.
+        material: what is learned from, `Pretraining` or `Finetuning`.
+    """
+    heads = make_model(config).heads
+    return {shape: flops.train_step(config.model, heads, shapes) for shape, shapes in material.shapes().items()}
 
 
 def with_budget(config: Config, shapes: dict) -> Config:

@@ -12,11 +12,11 @@ from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.checkpoint.store import Checkpoints
 from bert_jax.config import Config
 from bert_jax.data.pipeline import prefetched
-from bert_jax.model import flops
 from bert_jax.parallel import hosts
 from bert_jax.parallel import mesh as meshes
 from bert_jax.parallel.devices import peak_of
 from bert_jax.training import curves, provenance, run, state, summary
+from bert_jax.training.budget import operations
 from bert_jax.training.clock import Stopwatch, Window
 from bert_jax.training.finetuning import Finetuning
 from bert_jax.training.metrics import MetricsWriter, NoWriter, read
@@ -108,8 +108,7 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
         trace = during.enter_context(profiled(
             workdir, config.log.profile_after if first_host else 0, config.log.profile_steps))
         peak = peak_of(mesh.devices.flat[0].device_kind)
-        operations = {shape: flops.train_step(config.model, state.make_model(config).heads, shapes)
-                      for shape, shapes in material.shapes().items()}
+        of_step = operations(config, material)
         window, done, asked = Window(peak and peak * mesh.size), start, False
         early = EarlyStopping(config.train.patience, [
             (line["step"], held_out.counted(line)) for line in read(workdir / run.METRICS)
@@ -131,7 +130,7 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
                     shape, batch = next(batches)
                 train_state, metrics = steps[shape](train_state, meshes.to_devices(batch, mesh, shape[0]))
                 done += 1
-                window.add(metrics, operations[shape])
+                window.add(metrics, of_step[shape])
                 trace(done, metrics)
                 progress.step(done)
                 asked = asked_to_stop(done)

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bert_jax.config import Config
-from bert_jax.model import flops
 from bert_jax.parallel.sharding import path_name
-from bert_jax.training.state import TrainState, make_model
+from bert_jax.training.budget import operations
+from bert_jax.training.state import TrainState
 
 
 def show(console: Console, config: Config, mesh: Mesh, state_shapes: TrainState, steps: dict, material) -> None:
@@ -23,11 +23,10 @@ def show(console: Console, config: Config, mesh: Mesh, state_shapes: TrainState,
         material: what is learned from, `Pretraining` or `Finetuning`.
     """
     model, train = config.model, config.train
-    operations = {shape: flops.train_step(model, make_model(config).heads, shapes)
-                  for shape, shapes in material.shapes().items()}
-    in_all = sum(len(numbers) * operations[shape] for shape, numbers in material.steps_by_shape().items())
+    of_step = operations(config, material)
+    in_all = sum(len(numbers) * of_step[shape] for shape, numbers in material.steps_by_shape().items())
     taken = sum(steps * rows for _, rows, steps in config.instances.phases) or train.steps * train.batch_size
-    largest = max(operations, key=operations.get)
+    largest = max(of_step, key=of_step.get)
     memory = steps[largest].memory_analysis()  # None where the compiler does not tell
     facts = material.facts()
     if train.accumulation > 1:
@@ -41,7 +40,7 @@ def show(console: Console, config: Config, mesh: Mesh, state_shapes: TrainState,
         "parameters": f"{count(state_shapes.params):,}",
         **facts,
         "steps": f"{train.steps:,} ({train.epochs or taken / material.examples:.2f} epochs)",
-        "FLOPs a step": f"{_scaled(operations[largest])}" + (" at most" if len(operations) > 1 else "")
+        "FLOPs a step": f"{_scaled(of_step[largest])}" + (" at most" if len(of_step) > 1 else "")
                         + f", {_scaled(in_all)} in all (matrix products)",
         "devices": f"{mesh.size} x {mesh.devices.flat[0].device_kind}, {jax.process_count()} host(s)" + (
             f"; {jax.device_count() - mesh.size} not used" if mesh.size < jax.device_count() else ""),

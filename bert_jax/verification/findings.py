@@ -27,6 +27,7 @@ class Finding:
 
     @property
     def verdict(self) -> str:
+        """`passed` in a word."""
         return {True: "passed", False: "FAILED", None: "-"}[self.passed]
 
 
