@@ -10,20 +10,10 @@ a setting.
 
 import argparse
 import os
+from collections.abc import Callable
 
 from bert_jax.cli.arguments import load_recipe
 from bert_jax.preflight.chips import ENVIRONMENT, slice_of
-
-os.environ.update(ENVIRONMENT)
-
-from rich.console import Console  # noqa: E402 (JAX reads the environment when it is imported)
-from rich.table import Table  # noqa: E402
-
-from bert_jax import config as configs  # noqa: E402
-from bert_jax.preflight.estimate import Estimate, estimate  # noqa: E402
-from bert_jax.preflight.memory import of_shapes  # noqa: E402
-from bert_jax.preflight.recipe import prepared  # noqa: E402
-from bert_jax.training.summary import bytes_said  # noqa: E402
 
 SETTINGS = {  # topology, recipe, length, keys
     "base, 128": ("v5e:2x2", "bert_base", 128, {"compute.scan_layers": True}),
@@ -42,16 +32,28 @@ def main() -> None:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=SETTINGS, default=list(SETTINGS), metavar="NAME",
                         help=f"of {', '.join(map(repr, SETTINGS))}")
+    names = parser.parse_args().only
+    os.environ.update(ENVIRONMENT)  # which JAX reads when it is imported
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from bert_jax import config as configs
+    from bert_jax.preflight.estimate import estimate
+    from bert_jax.preflight.memory import of_shapes
+    from bert_jax.preflight.recipe import prepared
+    from bert_jax.training.summary import bytes_said
+
     console = Console()
     table = Table("chip", "setting", "fits at", "preflight", "refused at", "compiler", "limit", "by shapes", "compiled")
-    for name in parser.parse_args().only:
+    for name in names:
         topology, recipe_name, length, keys = SETTINGS[name]
         chip, devices = slice_of(topology)
         recipe = load_recipe(f"configs/pretrain/{recipe_name}.py")
         recipe.update_from_flattened_dict(keys)
         config = configs.resolve(recipe)
 
-        def tried(batch: int, config=config, length=length, chip=chip, devices=devices, name=name) -> Estimate:
+        def tried(batch: int, config=config, length=length, chip=chip, devices=devices, name=name):
             with console.status(f"{name}: {batch} rows a chip"):
                 return estimate(prepared(config, len(devices), batch, length), chip, devices)
 
@@ -68,14 +70,14 @@ def main() -> None:
         console.print(table)
 
 
-def _guess(by_shapes, limit: float) -> int:
+def _guess(by_shapes: Callable[[int], int], limit: float) -> int:
     """The batch that would fill the memory if it grew with the batch alone."""
     little, more = by_shapes(8), by_shapes(16)
     return max(1, int((limit - 2 * little + more) * 8 / (more - little)))
 
 
-def _around(tried, guess: int) -> tuple[int, int, dict[int, Estimate]]:
-    """A batch that fits and one that does not, at most a fiftieth or one row apart, and all that were tried."""
+def _around(tried: Callable, guess: int) -> tuple[int, int, dict]:
+    """A batch that fits and one that does not, at most a fiftieth or one row apart, and the estimates of all tried."""
     low, high, known = 0, None, {}
     batch = guess
     while high is None or high - low > max(1, low // 50):
