@@ -139,6 +139,8 @@ class ModelConfig:
     initializer: str = key("truncated_normal", "weights begin as a normal cut off at two deviations (Google's code) or "
                            "a whole one (Hugging Face)", choices=("truncated_normal", "normal"))
     initializer_range: float = key(0.02, "deviation of that normal, before it is cut off")
+    causal: bool = key(False, "a token attends to none after it, and the pooler reads an example's last one: for "
+                       "left-to-right language modelling")
     pooler: bool = key(True, "the dense layer over [CLS] that heads of whole examples read")
     num_labels: int = key(0, "outputs of a head that classifies examples or tokens; 0: there is no such head")
 

@@ -144,6 +144,7 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
                 if one is not None and one not in known:
                     raise UserError("config.mesh.rules names an axis that the mesh does not have", found=repr(one),
                                     expected=f"None or one of {', '.join(sorted(known))}")
+    require(not {"mlm", "lm"} <= set(config.objectives), "objectives", "'mlm' or 'lm', which read one head")
     kinds = dict(nsp=("segment_pair", "sentence_pair"), sop=("sentence_order",))
     for objective in () if config.task.name else set(kinds) & set(config.objectives):
         require(instances.kind in kinds[objective], "instances.kind",

@@ -76,6 +76,7 @@ def test_unknown_key_names_the_nearest(key, nearest):
     ("optimizer.final_share", 1.5, "from 0 to 1"),
     ("optimizer.trust_exclude", ["("], "regular expression"),
     ("objectives", [], "at least one"),
+    ("objectives", ["mlm", "lm"], "one head"),
 ])
 def test_bad_values_are_refused_by_name(key, value, expected):
     section, _, name = key.rpartition(".")

@@ -129,6 +129,11 @@ def write(pretrained: Pretrained, directory: Path, dtype: str) -> tuple[str, ...
         UserError: `transformers` has no class with these heads.
     """
     name, model, notes = class_of(pretrained.heads), pretrained.model, []
+    if model.causal and (name == "BertModel" or {*pretrained.heads} & {*POOLED}):
+        raise UserError("transformers pools the first token, a model with causal attention the last", found=name,
+                        expected="BertLMHeadModel, which does not pool", hint="--heads=mlm")
+    if model.causal and name == "BertForMaskedLM":
+        name = "BertLMHeadModel"
     params = pretrained.read()
     if model.pooler and name not in _POOLING:
         del params["bert"]["pooler"]
@@ -168,7 +173,7 @@ def _inner(path: Path) -> Path:
 
 
 def _refuse_other_models(config: dict, where: Path) -> None:
-    plain = dict(model_type="bert", is_decoder=False, add_cross_attention=False, position_embedding_type="absolute",
+    plain = dict(model_type="bert", add_cross_attention=False, position_embedding_type="absolute",
                  pruned_heads={})
     different = {key: config[key] for key, value in plain.items() if config.get(key) not in (None, value)}
     if different:
@@ -271,13 +276,17 @@ def _model(config: dict, where: Path, tensors: dict[str, Tensor], heads: tuple[s
     if act not in list(_ACTIVATIONS):
         raise UserError(f"{where} has an activation that is not known", found=f"hidden_act = {act!r}",
                         expected=f"one of {', '.join(_ACTIVATIONS)}")
+    pooler = "bert.pooler.dense.weight" in tensors or bool({*heads} & {*POOLED})
+    if pooler and config.get("is_decoder"):
+        raise UserError(f"{where} is not of a BERT encoder", found='"is_decoder": true, with a pooler',
+                        expected="false, or a BertLMHeadModel",
+                        hint="--leave_out='pooler|seq_relationship' takes the model without it")
     # A size that is not said is BERT-base's there as here.
     values = dict(vocab_size=30522) | sizes(config, _SIZES, where)
     values.setdefault("classifier_dropout", values.get("hidden_dropout", 0.1))
     return ModelConfig(
-        **values, activation=_ACTIVATIONS[act], initializer="normal",
-        pooler="bert.pooler.dense.weight" in tensors or bool({*heads} & {*POOLED}),
-        num_labels=tensors["classifier.weight"].shape[0] if {*heads} & {*LABELLED} else 0)
+        **values, activation=_ACTIVATIONS[act], initializer="normal", causal=bool(config.get("is_decoder")),
+        pooler=pooler, num_labels=tensors["classifier.weight"].shape[0] if {*heads} & {*LABELLED} else 0)
 
 
 def _labels(config: dict, model: ModelConfig, heads: tuple[str, ...]) -> tuple[str, ...]:
@@ -306,6 +315,8 @@ def _config(pretrained: Pretrained, architecture: str, dtype: str) -> dict:
         config.pop(stale, None)
     config |= dict(architectures=[architecture], model_type="bert", dtype=dtype, tie_word_embeddings=True)
     config |= {theirs: getattr(model, ours) for ours, theirs in _SIZES.items()}
+    if model.causal or config.get("is_decoder"):
+        config |= dict(is_decoder=model.causal)
     config |= dict(hidden_act=_ACTIVATION_NAMES[model.activation],
                    pad_token_id=pretrained.vocabulary.pad if pretrained.vocabulary else 0)
     if any(head in LABELLED for head in pretrained.heads):

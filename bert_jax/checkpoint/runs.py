@@ -21,6 +21,8 @@ def about(
         model: ModelConfig, heads: tuple[str, ...], tokenizer: TokenizerConfig, vocabulary: Vocabulary | None) -> dict:
     """What a checkpoint is of: all that its parameters mean nothing without."""
     model = {name: value for name, value in dataclasses.asdict(model).items() if name not in ONLY_IN_TRAINING}
+    if not model["causal"]:
+        del model["causal"]  # what checkpoints are that do not say
     vocabulary = dict(vocabulary=vocabulary.digest if vocabulary else None)
     return dict(model=model, heads=list(heads), tokenizer=vocabulary | identity(tokenizer))
 

@@ -98,6 +98,9 @@ def write(pretrained: Pretrained, directory: Path) -> tuple[str, ...]:
     """
     check(pretrained.heads)
     model, notes, tensorflow = pretrained.model, [], _tensorflow()
+    if model.causal:
+        raise UserError("Google's code has no causal attention", found="config.model.causal = True",
+                        expected="a bidirectional encoder", hint="--to=hf")
     values = {}
     for path, x in flat(pretrained.read()).items():
         name, transposed = name_of(path)

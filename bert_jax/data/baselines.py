@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from bert_jax.data.batches import Batch
+from bert_jax.objectives import LANGUAGE
 
 
 def trivial_scores(
@@ -20,7 +21,8 @@ def trivial_scores(
     Returns:
         `mlm_unigram_loss`, in nats, and `mlm_unigram_perplexity`: of guessing each token with its share of the
         training split (one added to every count); `mlm_most_frequent_accuracy`: of always guessing the most
-        frequent one; `nsp_majority_accuracy` or `sop_majority_accuracy`: of always guessing the more frequent class.
+        frequent one; of a run left to right the same with `lm`; `nsp_majority_accuracy` or `sop_majority_accuracy`: of
+        always guessing the more frequent class.
     """
     predicted = np.zeros_like(training_counts)
     labels = np.zeros(2)
@@ -30,10 +32,11 @@ def trivial_scores(
         labels += np.bincount(batch["next_sentence_labels"].ravel(), batch["example_weights"].ravel(), minlength=2)
     log_share = np.log(training_counts + 1) - np.log(np.sum(training_counts + 1))
     loss = -np.sum(predicted * log_share) / predicted.sum()
-    return dict(
-        mlm_unigram_loss=float(loss),
-        mlm_unigram_perplexity=float(np.exp(loss)),
-        mlm_most_frequent_accuracy=float(predicted[training_counts.argmax()] / predicted.sum()),
-        **{f"{name}_majority_accuracy": float(labels.max() / labels.sum())
-           for name in ("nsp", "sop") if name in objectives},
+    of_tokens = dict(
+        unigram_loss=float(loss),
+        unigram_perplexity=float(np.exp(loss)),
+        most_frequent_accuracy=float(predicted[training_counts.argmax()] / predicted.sum()),
     )
+    return {f"{name}_{of}": score for name in LANGUAGE if name in objectives for of, score in of_tokens.items()} | {
+        f"{name}_majority_accuracy": float(labels.max() / labels.sum())
+        for name in ("nsp", "sop") if name in objectives}

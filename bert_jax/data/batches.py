@@ -6,7 +6,8 @@ A batch is a dict of arrays that is ready for packing: a row holds examples numb
     example_positions                                      int32    [rows, examples]      where [CLS] is
     example_weights                                        float32  [rows, examples]      0: no example there
     masked_positions, masked_ids                           int32    [rows, predictions]
-    masked_weights                                         float32  [rows, predictions]   0: no prediction there
+    masked_weights                                         float32  [rows, predictions]   0: no prediction there;
+                                                                    left to right: at all tokens the following one
     next_sentence_labels                                   int32    [rows, examples]      1: B is a random one, or of
                                                                                           sentence order before A
 
@@ -16,7 +17,7 @@ number and `position_ids` restart with it. Weights, not shapes, say what counts.
 
 import numpy as np
 
-from bert_jax.config import MaskingConfig
+from bert_jax.config import Config, MaskingConfig
 from bert_jax.data import randomness
 from bert_jax.data.instances import Instances
 from bert_jax.data.masking import mask_tokens
@@ -25,9 +26,14 @@ from bert_jax.text.vocabulary import Vocabulary
 Batch = dict[str, np.ndarray]
 
 
+def predictions_of(config: Config) -> int:
+    """Places for predictions in a row of a recipe's batches."""
+    return config.instances.length - 1 if "lm" in config.objectives else config.masking.max_predictions
+
+
 def masked_pairs(
     tokens: np.ndarray, instances: Instances, keys: np.ndarray, length: int, vocabulary: Vocabulary,
-    masking: MaskingConfig, rate: float | None = None, types: bool = True,
+    masking: MaskingConfig | None, rate: float | None = None, types: bool = True,
 ) -> Batch:
     """Rows of one sentence pair each, `[CLS] A [SEP] B [SEP]` and padding, masked; without B `[CLS] A [SEP]`.
 
@@ -37,12 +43,13 @@ def masked_pairs(
         keys: uint64 `[rows]`, the randomness of each row's masks.
         length: tokens of a row.
         vocabulary: gives the special tokens and, for whole words, which tokens continue a word.
-        masking: the recipe's section.
+        masking: the recipe's section. None masks nothing: each token predicts the one that follows.
         rate: of masking, if not the recipe's.
         types: B is of type 1; otherwise all is of type 0.
 
     Returns:
-        A batch of `len(instances)` rows with `masking.max_predictions` predictions and one example a row.
+        A batch of `len(instances)` rows with one example a row and `masking.max_predictions` predictions, or
+        `length - 1` without masking.
     """
     rows, at = np.arange(len(instances)), np.arange(length, dtype=np.int32)
     a_end = instances.a_length + 1  # where A's [SEP] stands
@@ -54,22 +61,7 @@ def masked_pairs(
     ids = np.where(present, tokens.take(source, mode="clip"), vocabulary.pad).astype(np.int32)
     ids[:, 0] = vocabulary.cls
     ids[rows, a_end] = ids[rows, b_end] = vocabulary.sep
-    maskable = at < b_end[:, None]
-    maskable[:, 0] = maskable[rows, a_end] = False
-
-    words = None
-    if masking.whole_word or masking.span_p:
-        # A segment that was cut in front may begin in the middle of a word: what is left is a word, to which the
-        # special token before it is counted and, since it is not maskable, makes no difference.
-        words = np.cumsum(~vocabulary.is_continuation[ids], axis=1) - 1
-    masked = mask_tokens(
-        ids, maskable, b_end + 1, keys,
-        rate=rate or masking.rate, max_predictions=masking.max_predictions, independent=masking.draw == "independent",
-        mask_share=masking.mask_share, random_share=masking.random_share,
-        mask_id=vocabulary.mask, vocab_size=len(vocabulary), words=words,
-        spans=(masking.span_p, masking.span_longest) if masking.span_p else None)
-    return dict(
-        masked,
+    of_all = dict(
         token_type_ids=(after_a & present & types).astype(np.int32),
         position_ids=at * present,
         segment_ids=present.astype(np.int32),
@@ -77,6 +69,35 @@ def masked_pairs(
         example_weights=np.ones((len(rows), 1), np.float32),
         next_sentence_labels=instances.random_next[:, None].astype(np.int32),
     )
+    maskable = at < b_end[:, None]
+    maskable[:, 0] = maskable[rows, a_end] = False
+    if masking is None:
+        return of_all | following_tokens(ids, maskable)
+
+    words = None
+    if masking.whole_word or masking.span_p:
+        # A segment that was cut in front may begin in the middle of a word: what is left is a word, to which the
+        # special token before it is counted and, since it is not maskable, makes no difference.
+        words = np.cumsum(~vocabulary.is_continuation[ids], axis=1) - 1
+    return of_all | mask_tokens(
+        ids, maskable, b_end + 1, keys,
+        rate=rate or masking.rate, max_predictions=masking.max_predictions, independent=masking.draw == "independent",
+        mask_share=masking.mask_share, random_share=masking.random_share,
+        mask_id=vocabulary.mask, vocab_size=len(vocabulary), words=words,
+        spans=(masking.span_p, masking.span_longest) if masking.span_p else None)
+
+
+def following_tokens(ids: np.ndarray, predictable: np.ndarray) -> Batch:
+    """At each token the one that follows, as what is predicted.
+
+    Args:
+        ids: int32 `[rows, length]`.
+        predictable: bool `[rows, length]`, false at special tokens and padding, which are not predicted.
+    """
+    weights = predictable[:, 1:]
+    at = np.arange(ids.shape[1] - 1, dtype=np.int32)
+    return dict(input_ids=ids, masked_positions=at * weights, masked_ids=ids[:, 1:] * weights,
+                masked_weights=weights.astype(np.float32))
 
 
 def with_padding_rows(batch: Batch, real: np.ndarray, pad_id: int) -> Batch:

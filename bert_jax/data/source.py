@@ -25,7 +25,7 @@ class PairSource:
     Args:
         store: the tokenised corpus.
         vocabulary: the one it was tokenised with.
-        config: the recipe, of which `seed`, `instances` and `masking` count.
+        config: the recipe, of which `seed`, `objectives`, `instances` and `masking` count.
         keep: bool `[documents]`; the others are neither read nor drawn from. None keeps all.
     """
 
@@ -69,7 +69,7 @@ class PairSource:
             np.concatenate(keys)[back],
             self._config.instances.length,
             self._vocabulary,
-            self._config.masking,
+            None if "lm" in self._config.objectives else self._config.masking,
             rate,
             types=self._config.instances.kind not in SEGMENTS,
         )

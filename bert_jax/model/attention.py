@@ -8,13 +8,15 @@ from bert_jax.config import ComputeConfig, ModelConfig
 from bert_jax.model.layers import Dropout, dense, precision
 
 
-def attention(query, key, value, segment_ids, *, drop=lambda probabilities: probabilities, precision=None):
+def attention(query, key, value, segment_ids, *, causal=False, drop=lambda probabilities: probabilities,
+              precision=None):
     """Softmax attention within the examples of a row (Vaswani et al., 2017, section 3.2.1).
 
     Args:
         query, key, value: `[rows, length, heads, head_size]`.
         segment_ids: int `[rows, length]`; a token attends to the tokens of its own number. 0 is padding, to
             which nothing else attends.
+        causal: a token attends only to itself and to what stands before it.
         drop: dropout, applied to the probabilities.
         precision: of the products, as JAX names it.
 
@@ -26,6 +28,8 @@ def attention(query, key, value, segment_ids, *, drop=lambda probabilities: prob
     query = query / jnp.sqrt(query.shape[-1]).astype(query.dtype)
     scores = jnp.einsum("rhqd,rhkd->rhqk", query, key, precision=precision, preferred_element_type=jnp.float32)
     together = segment_ids[:, None, :, None] == segment_ids[:, None, None, :]
+    if causal:
+        together &= jnp.tri(scores.shape[-1], dtype=bool)
     # Finite, so that no row gives NaN; after the softmax what it masks is 0 to the bit.
     probabilities = jax.nn.softmax(jnp.where(together, scores, jnp.finfo(jnp.float32).min), axis=-1)
     weights = drop(probabilities.astype(value.dtype))
@@ -52,5 +56,6 @@ class SelfAttention(nn.Module):
         dropout = Dropout(config.attention_dropout)
         mixed, probabilities = attention(
             query.reshape(heads), key.reshape(heads), value.reshape(heads), segment_ids,
-            drop=lambda p: dropout(p, rows, deterministic=deterministic), precision=precision(compute))
+            causal=config.causal, drop=lambda p: dropout(p, rows, deterministic=deterministic),
+            precision=precision(compute))
         return dense(config, compute, size, "output")(mixed.reshape(hidden.shape)), probabilities

@@ -27,7 +27,7 @@ class Encoding(nn.Module):
             embedded, batch["segment_ids"], rows, deterministic=deterministic, collect=collect)
         encoded = dict(hidden=hidden, word_embeddings=words)
         if self.config.pooler:
-            encoded["pooled"] = Pooler(self.config, self.compute, name="pooler")(hidden, batch["example_positions"])
+            encoded["pooled"] = Pooler(self.config, self.compute, name="pooler")(hidden, batch)
         if collect:
             states, probabilities = collected
             encoded["hidden_states"] = jnp.concatenate([embedded[None], states])

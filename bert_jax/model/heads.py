@@ -15,16 +15,21 @@ from bert_jax.model.layers import ACTIVATIONS, dense, layer_norm, precision
 
 
 class Pooler(nn.Module):
-    """The hidden state of each example's [CLS], through a dense layer and tanh."""
+    """The hidden state of each example's [CLS], or of its last token if attention is causal, through a dense layer and
+    tanh."""
 
     config: ModelConfig
     compute: ComputeConfig
 
     @nn.compact
-    def __call__(self, hidden: jax.Array, example_positions: jax.Array) -> jax.Array:
+    def __call__(self, hidden: jax.Array, batch: dict) -> jax.Array:
         """Maps `[rows, length, hidden]` to `[rows, examples, hidden]`."""
-        cls = jnp.take_along_axis(hidden, example_positions[..., None], axis=1)
-        return jnp.tanh(dense(self.config, self.compute, self.config.hidden_size, "dense")(cls))
+        at = batch["example_positions"]
+        if self.config.causal:
+            of_example = batch["segment_ids"][:, None, :] == jnp.arange(1, at.shape[1] + 1)[:, None]
+            at = jnp.max(of_example * jnp.arange(hidden.shape[1]), axis=-1)
+        read = jnp.take_along_axis(hidden, at[..., None], axis=1)
+        return jnp.tanh(dense(self.config, self.compute, self.config.hidden_size, "dense")(read))
 
 
 class MlmHead(nn.Module):

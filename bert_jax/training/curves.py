@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from bert_jax.objectives import LANGUAGE
+
 
 def plot(lines: list[dict], baselines: dict[str, float], path: Path) -> None:
     """Draws losses and accuracies over steps, with the trivial baselines, and writes a PNG.
@@ -16,12 +18,11 @@ def plot(lines: list[dict], baselines: dict[str, float], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    panels = (
-        ("mlm_loss", "MLM loss (nats)", "mlm_unigram_loss", "unigram"),
-        ("mlm_accuracy", "MLM accuracy", "mlm_most_frequent_accuracy", "most frequent token"),
-        ("nsp_accuracy", "NSP accuracy", "nsp_majority_accuracy", "majority class"),
-        ("sop_accuracy", "SOP accuracy", "sop_majority_accuracy", "majority class"),
-    )
+    panels = [panel for name in LANGUAGE for panel in (
+        (f"{name}_loss", f"{name.upper()} loss (nats)", f"{name}_unigram_loss", "unigram"),
+        (f"{name}_accuracy", f"{name.upper()} accuracy", f"{name}_most_frequent_accuracy", "most frequent token"))]
+    panels += [(f"{name}_accuracy", f"{name.upper()} accuracy", f"{name}_majority_accuracy", "majority class")
+               for name in ("nsp", "sop")]
     panels = [panel for panel in panels if any(panel[0] in line for line in lines)] or _of_a_task(lines)
     figure, axes = pyplot.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.6), squeeze=False,
                                    layout="constrained")

@@ -16,6 +16,7 @@ from bert_jax.data.batches import Batch
 from bert_jax.data.pipeline import prefetched
 from bert_jax.data.source import PairSource, without_documents_of
 from bert_jax.data.store import TokenStore
+from bert_jax.objectives import LANGUAGE
 from bert_jax.parallel import mesh as meshes
 from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.training.step import make_evaluation_step
@@ -73,7 +74,7 @@ class HeldOut:
         return prefetched(batch, 0, math.ceil(self.examples / self._rows), compute.data_threads, compute.prefetch)
 
     def score(self, params) -> dict[str, float]:
-        """For each objective its mean loss, in nats, and accuracy; for MLM the perplexity too."""
+        """For each objective its mean loss, in nats, and accuracy; of tokens the perplexity too."""
         sums = None
         for batch in self.batches(meshes.host_rows(self._mesh, self._rows)):
             part = self._step(params, meshes.to_devices(batch, self._mesh, self._rows))
@@ -84,8 +85,8 @@ class HeldOut:
         for name, total in sums.items():
             metrics[f"{name}_loss"] = total["loss"] / total["weight"]
             metrics[f"{name}_accuracy"] = total["correct"] / total["weight"]
-            if name == "mlm":
-                metrics["mlm_perplexity"] = math.exp(metrics["mlm_loss"])
+            if name in LANGUAGE:
+                metrics[f"{name}_perplexity"] = math.exp(metrics[f"{name}_loss"])
         return metrics | dict(examples=self.examples)
 
     def counted(self, scores: dict[str, float]) -> float:

@@ -13,7 +13,7 @@ from bert_jax.checkpoint.pretrained import Pretrained
 from bert_jax.config import Config
 from bert_jax.data import preparation
 from bert_jax.data.baselines import trivial_scores
-from bert_jax.data.batches import Batch
+from bert_jax.data.batches import Batch, predictions_of
 from bert_jax.data.masking import rate_at
 from bert_jax.data.source import PairSource
 from bert_jax.data.store import token_counts
@@ -28,7 +28,7 @@ Shape = tuple[int, int]  # rows and tokens of a batch
 
 def batch_shapes(config: Config) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes of a recipe's batches, as `bert_jax.data.batches` makes them."""
-    rows, length, predictions = config.train.batch_size, config.instances.length, config.masking.max_predictions
+    rows, length, predictions = config.train.batch_size, config.instances.length, predictions_of(config)
     of_tokens = dict.fromkeys(("input_ids", "token_type_ids", "position_ids", "segment_ids"), (length, np.int32))
     of_predictions = dict(masked_positions=(predictions, np.int32), masked_ids=(predictions, np.int32),
                           masked_weights=(predictions, np.float32))

@@ -6,16 +6,18 @@ from rich.console import Console
 from rich.table import Table
 
 from bert_jax.checkpoint.runs import CHECKPOINTS
+from bert_jax.objectives import LANGUAGE
 from bert_jax.training import run
 
-_ROWS = (
-    ("MLM loss (nats)", "mlm_loss", "mlm_unigram_loss", "unigram"),
-    ("MLM perplexity", "mlm_perplexity", "mlm_unigram_perplexity", "unigram"),
-    ("MLM accuracy", "mlm_accuracy", "mlm_most_frequent_accuracy", "most frequent token"),
-    ("NSP loss (nats)", "nsp_loss", None, None),
-    ("NSP accuracy", "nsp_accuracy", "nsp_majority_accuracy", "majority class"),
-    ("SOP loss (nats)", "sop_loss", None, None),
-    ("SOP accuracy", "sop_accuracy", "sop_majority_accuracy", "majority class"),
+_ROWS = tuple(
+    row for name in LANGUAGE for label in [name.upper()] for row in (
+        (f"{label} loss (nats)", f"{name}_loss", f"{name}_unigram_loss", "unigram"),
+        (f"{label} perplexity", f"{name}_perplexity", f"{name}_unigram_perplexity", "unigram"),
+        (f"{label} accuracy", f"{name}_accuracy", f"{name}_most_frequent_accuracy", "most frequent token"))
+) + tuple(
+    row for name in ("nsp", "sop") for label in [name.upper()] for row in (
+        (f"{label} loss (nats)", f"{name}_loss", None, None),
+        (f"{label} accuracy", f"{name}_accuracy", f"{name}_majority_accuracy", "majority class"))
 )
 
 

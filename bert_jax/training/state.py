@@ -39,6 +39,9 @@ def make_model(config: Config) -> bert.Bert:
         UserError: an objective is not known, or reads what the model does not have.
     """
     heads = tuple(dict.fromkeys(objective.HEAD for objective in choose(config.objectives).values()))
+    if "lm" in config.objectives and not config.model.causal:
+        raise UserError("config.model.causal is False", found="the objective 'lm', whose answers it would see",
+                        expected="True with left-to-right language modelling", hint="--config.model.causal=True")
     for head in heads:
         if head in POOLED and not config.model.pooler:
             raise UserError("config.model.pooler is False", found=f"the head {head!r}, which reads the pooled output",

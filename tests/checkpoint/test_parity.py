@@ -29,7 +29,7 @@ make = pytest.importorskip("tests.golden.make")
 CLASSES = {"BertModel": (), "BertForPreTraining": ("mlm", "nsp"), "BertForMaskedLM": ("mlm",),
            "BertForNextSentencePrediction": ("nsp",), "BertForSequenceClassification": ("class",),
            "BertForTokenClassification": ("tag",), "BertForQuestionAnswering": ("span",),
-           "BertForMultipleChoice": ("choice",)}
+           "BertForMultipleChoice": ("choice",), "BertLMHeadModel": ("mlm",)}
 
 
 def ours(pretrained, examples):
@@ -55,7 +55,7 @@ def theirs(model, examples) -> dict[str, np.ndarray]:
                     nsp=found["seq_relationship_logits"][:, None])
     if name == "BertForQuestionAnswering":
         return dict(span=np.stack([found["start_logits"], found["end_logits"]], -1))
-    if name == "BertForMaskedLM":
+    if name in ("BertForMaskedLM", "BertLMHeadModel"):
         return dict(mlm=np.take_along_axis(found["logits"], at, 1))
     head, = CLASSES[name]
     return {head: found["logits"] if head == "tag" else (found["logits"].T if choices else found["logits"])[:, None]}
@@ -71,12 +71,13 @@ def agree(found, expected, examples):
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_class_there_and_back(tmp_path, name):
     """Loaded from transformers with the same outputs, and given back with no missing and no unexpected tensor."""
-    model = make.random_model(getattr(transformers, name), seed=3, num_labels=2 if "Question" in name else 5)
+    model = make.random_model(getattr(transformers, name), seed=3, num_labels=2 if "Question" in name else 5,
+                              is_decoder=name == "BertLMHeadModel")
     model.save_pretrained(tmp_path / "theirs")
     (tmp_path / "theirs" / "vocab.txt").write_text("\n".join(make.TOKENS) + "\n")
     examples = batch(5)
     found = open_pretrained(tmp_path / "theirs")
-    assert found.heads == CLASSES[name] and not found.left_out
+    assert found.heads == CLASSES[name] and not found.left_out and found.model.causal == model.config.is_decoder
     agree(ours(found, examples), theirs(model, examples), examples)
     convert(found, tmp_path / "run", "orbax")
     convert(open_pretrained(tmp_path / "run"), tmp_path / "back", "hf")

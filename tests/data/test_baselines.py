@@ -37,6 +37,11 @@ def test_the_most_frequent_token_is_that_of_the_training_split():
         assert scores["mlm_most_frequent_accuracy"] == pytest.approx(accuracy)
 
 
+def test_left_to_right_has_the_same_baselines():
+    of = [trivial_scores(BATCHES, COUNTS, (name,)) for name in ("mlm", "lm")]
+    assert {name.removeprefix("m"): score for name, score in of[0].items()} == of[1]
+
+
 def test_counts_are_left_as_they_were():
     counts = COUNTS.copy()
     trivial_scores(BATCHES, counts, ("mlm",))

@@ -74,6 +74,16 @@ def test_shapes_and_dtypes():
         assert x.shape == (40, width), name
 
 
+def test_left_to_right_each_token_is_predicted_from_the_one_before():
+    tokens, pairs = some_pairs(40)
+    batch = masked_pairs(tokens, pairs, mask_keys(0, 0, np.arange(40)), LENGTH, VOCABULARY, None)
+    assert {name: x.dtype.name for name, x in batch.items()} == DTYPES
+    special = [VOCABULARY.cls, VOCABULARY.sep, VOCABULARY.pad]
+    for ids, *predictions in zip(batch["input_ids"], *(batch[f"masked_{x}"] for x in ("positions", "ids", "weights"))):
+        wanted = [(at, ids[at + 1]) for at in range(LENGTH - 1) if ids[at + 1] not in special]
+        assert [(at, label) for at, label, weight in zip(*predictions) if weight] == wanted
+
+
 def test_predicted_tokens_are_hidden_by_the_vocabularys_mask():
     _, _, batch = make(mask_share=1.0, random_share=0.0)
     hidden = np.take_along_axis(batch["input_ids"], batch["masked_positions"], 1)

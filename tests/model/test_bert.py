@@ -68,8 +68,28 @@ def test_padding_changes_neither_outputs_nor_gradients(config, params, make_batc
     assert jax.tree.all(jax.tree.map(jnp.array_equal, one, two))
 
 
-def test_packed_examples_are_as_they_are_alone(config, params):
+def test_causal_attention_sees_nothing_that_follows(config, params, make_batch):
+    batch = make_batch(config)
+    changed = batch | dict(input_ids=np.where(np.arange(16) < 5, batch["input_ids"], 7))
+    for causal in (True, False):
+        of_kind = dataclasses.replace(config, model=dataclasses.replace(config.model, causal=causal))
+        one, two = (model(of_kind).apply({"params": params}, x)["hidden"][:, :5] for x in (batch, changed))
+        assert np.allclose(one, two, atol=1e-6) == causal
+
+
+def test_causal_attention_pools_the_last_token(config, params, make_batch):
+    batch = make_batch(config)
+    causal = model(dataclasses.replace(config, model=dataclasses.replace(config.model, causal=True)))
+    out = causal.apply({"params": params}, batch)
+    last = out["hidden"][np.arange(8), batch["segment_ids"].sum(1) - 1]
+    dense = params["bert"]["pooler"]["dense"]
+    np.testing.assert_allclose(out["pooled"][:, 0], np.tanh(last @ dense["kernel"] + dense["bias"]), atol=1e-5)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_packed_examples_are_as_they_are_alone(config, params, causal):
     """Two examples in one row, and the same two in rows of their own."""
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, causal=causal))
     rng = np.random.default_rng(0)
     first, second = rng.integers(5, 101, 7), rng.integers(5, 101, 9)
 

@@ -245,9 +245,10 @@ def test_phases_have_room_and_go_on(run_recipe):
 @pytest.mark.full
 @pytest.mark.parametrize("kind, objectives", [
     ("sentence_order", ("mlm", "sop")), ("sentence_pair", ("mlm", "nsp")), ("full_sentences", ("mlm",)),
-    ("doc_sentences", ("mlm",))])
+    ("doc_sentences", ("mlm",)), ("full_sentences", ("lm",)), ("segment_pair", ("lm", "nsp"))])
 def test_every_kind_of_instance_trains(run_recipe, tmp_path, kind, objectives):
     run_recipe.instances.kind, run_recipe.objectives = kind, objectives
+    run_recipe.model.causal = "lm" in objectives
     results = go(run_recipe, tmp_path / "run", train__steps=2)
     wanted = {f"{name}_{score}" for name in objectives for score in ("loss", "accuracy")}
     assert {name for name in results if name.endswith(("_loss", "_accuracy"))} == wanted
