@@ -37,6 +37,12 @@ def section(cls, help: str):
 @dataclass(frozen=True)
 class CorpusConfig:
     name: str = key("", "TFDS name of the corpus: 'wikipedia/20230601.en', or one made by `prepare`")
+    mixture: tuple = key((), "several corpora instead of `name`: (name, amount) each, or (name, amount, {key: value}) "
+                         "with values of this section's keys for it alone")
+    mixing: str = key("epochs", "what an amount is: passes over a corpus in an epoch of the mixture; a weight, from "
+                      "which its share of the examples follows; or a factor of its smoothed share of them",
+                      choices=("epochs", "weights", "smoothed"))
+    smoothing: float = key(0.7, "power of the shares of examples when smoothed: small corpora count more below 1")
     data_dir: str = key("", "TFDS data directory that holds it; empty: TFDS's own default", free=True)
     train_split: str = key("train", "TFDS split to learn from, slices included: 'train[:99%]'")
     held_out_split: str = key("validation", "TFDS split to evaluate on; none of its documents is learned from")
@@ -196,7 +202,7 @@ class EvaluateConfig:
     seed: int = key(0, "of held-out instances and masks: runs of all seeds score the same examples")
     every: int = key(10_000, "steps between held-out evaluations; 0: only at the end; -1: an epoch", free=True)
     batch_size: int = key(0, "rows of an evaluation step; 0: as many as in training", free=True)
-    max_examples: int = key(0, "held-out examples that are scored, chosen once; 0: all", free=True)
+    max_examples: int = key(0, "held-out examples of each corpus that are scored, chosen once; 0: all", free=True)
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,7 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
     require(5 <= length.length <= model.max_position_embeddings, of,
             f"from 5 to model.max_position_embeddings, {model.max_position_embeddings}")
     check_phases(config, require)
+    check_mixture(config.corpus, require)
     require(config.task.folds != 1, "task.folds", "at least 2, or 0 for none")
     require(config.task.fold < max(config.task.folds, 1), "task.fold", f"below task.folds, {config.task.folds}")
     require(not (config.task.folds and config.task.validation_splits), "task.folds", "0 with task.validation_splits",
@@ -151,6 +152,18 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
                 f"{' or '.join(map(repr, kinds[objective]))} with the objective {objective!r}",
                 hint="--config.objectives=\"('mlm',)\" for other kinds")
     require(len(config.objectives) > 0, "objectives", "at least one objective, such as ('mlm', 'nsp')")
+
+
+def check_mixture(corpus, require) -> None:
+    """What `corpus.mixture` has to be."""
+    for part in corpus.mixture:
+        shaped = (isinstance(part, tuple) and len(part) in (2, 3) and isinstance(part[0], str) and part[0]
+                  and isinstance(part[1], int | float) and part[1] > 0 and all(isinstance(x, dict) for x in part[2:]))
+        require(shaped, "corpus.mixture", "('wikipedia/20230601.en', 1.0) for each corpus, or with keys of its own "
+                "('pg19', 2.0, {'text_feature': 'book_text'}); amounts above 0")
+    names = [part[0].replace("/", "-") for part in corpus.mixture]
+    require(len(set(names)) == len(names), "corpus.mixture", "each corpus once", hint="a larger amount")
+    require(not (names and corpus.name), "corpus.name", "'' beside corpus.mixture", hint="--config.corpus.name=''")
 
 
 def check_phases(config, require) -> None:

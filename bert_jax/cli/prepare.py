@@ -45,12 +45,12 @@ def _store(argv: list[str]) -> None:
     args, config = parse(parser, argv)
     config, source = initial.adopt(config, read_config(args.workdir))
     args.workdir.mkdir(parents=True, exist_ok=True)
-    vocabulary, train, held_out = preparation.open_or_make(config, args.workdir, source)
-    table = Table("split", "documents", "sentences", "tokens", "unknown", title=f"vocabulary of {len(vocabulary):,}",
-                  title_justify="left")
-    for name, store in (("train", train), ("held out", held_out)):
+    vocabulary, texts = preparation.open_or_make(config, args.workdir, source)
+    table = Table("corpus", "split", "documents", "sentences", "tokens", "unknown",
+                  title=f"vocabulary of {len(vocabulary):,}", title_justify="left")
+    for name, split, store in ((name, *item) for name, text in texts.items() for item in text._asdict().items()):
         counts = store.manifest["counts"]
-        table.add_row(name, *(f"{counts[k]:,}" for k in ("documents", "sentences", "tokens", "unknown_tokens")))
+        table.add_row(name, split, *(f"{counts[k]:,}" for k in ("documents", "sentences", "tokens", "unknown_tokens")))
     Console().print(table)
 
 

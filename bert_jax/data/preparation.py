@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from bert_jax.checkpoint.initial import check_vocabulary, vocabulary_of
 from bert_jax.checkpoint.pretrained import Pretrained
 from bert_jax.config import Config, CorpusConfig
 from bert_jax.data.corpora import open_corpus
+from bert_jax.data.mixture import corpora_of, folder_of
 from bert_jax.data.store import TokenStore
 from bert_jax.data.store_building import open_or_build
 from bert_jax.errors import UserError
@@ -14,9 +16,16 @@ from bert_jax.text.vocabulary import FILE, Vocabulary
 from bert_jax.text.vocabulary_training import train as train_vocabulary
 
 
+class Text(NamedTuple):
+    """A corpus as a run reads it."""
+
+    train: TokenStore
+    held_out: TokenStore
+
+
 def open_or_make(config: Config, workdir: Path, source: Pretrained | None = None,
-                 progress: bool = True) -> tuple[Vocabulary, TokenStore, TokenStore]:
-    """The vocabulary and the training and held-out stores of a run; what is there already is opened.
+                 progress: bool = True) -> tuple[Vocabulary, dict[str, Text]]:
+    """The vocabulary of a run and its corpora by name; what is there already is opened.
 
     Args:
         config: the recipe.
@@ -29,12 +38,19 @@ def open_or_make(config: Config, workdir: Path, source: Pretrained | None = None
         UserError: the recipe's vocabulary is not the run's, or not one that goes with the source.
     """
     vocabulary = prepare_vocabulary(config, workdir, source)
+    texts = {}
+    for name, corpus in corpora_of(config.corpus).items():
+        directory = store_directory(config, workdir, name)
+        texts[name] = Text(*(
+            open_or_build(directory / of, corpus, split, config.tokenizer, vocabulary, config.store.workers, progress)
+            for of, split in (("train", corpus.train_split), ("held_out", corpus.held_out_split))))
+    return vocabulary, texts
+
+
+def store_directory(config: Config, workdir: Path, name: str) -> Path:
+    """Where the stores of a corpus lie: of a mixture each has a folder of its own."""
     root = Path(config.store.dir) if config.store.dir else workdir / "store"
-    stores = [
-        open_or_build(root / name, config.corpus, split, config.tokenizer, vocabulary, config.store.workers, progress)
-        for name, split in (("train", config.corpus.train_split), ("held_out", config.corpus.held_out_split))
-    ]
-    return vocabulary, *stores
+    return root / folder_of(name) if config.corpus.mixture else root
 
 
 def prepare_vocabulary(config: Config, workdir: Path, source: Pretrained | None = None) -> Vocabulary:
@@ -69,8 +85,10 @@ def prepare_vocabulary(config: Config, workdir: Path, source: Pretrained | None 
 
 
 def _texts(config: CorpusConfig, wanted: int, at_once: int = 64) -> Iterator[str]:
-    """About `wanted` documents of the training split in evenly spread blocks, or all for 0."""
-    corpus = open_corpus(config.name, config.data_dir, config.train_split, config.text_feature)
-    stride = max(at_once, at_once * len(corpus) // wanted) if wanted else at_once
-    for start in range(0, len(corpus), stride):
-        yield from corpus.texts(start, start + at_once)
+    """About `wanted` documents of the training splits in evenly spread blocks, or all for 0."""
+    corpora = [open_corpus(corpus.name, corpus.data_dir, corpus.train_split, corpus.text_feature)
+               for corpus in corpora_of(config).values()]
+    stride = max(at_once, at_once * sum(map(len, corpora)) // wanted) if wanted else at_once
+    for corpus in corpora:
+        for start in range(0, len(corpus), stride):
+            yield from corpus.texts(start, start + at_once)

@@ -109,13 +109,13 @@ class PairSource:
         return instances, randomness.permutation(key, len(instances))
 
 
-def without_documents_of(store: TokenStore, other: TokenStore) -> np.ndarray:
-    """bool `[documents]`: which documents of `store` do not stand in `other`, by the hash of their text.
+def without_documents(store: TokenStore, hashes: np.ndarray) -> np.ndarray:
+    """bool `[documents]`: which documents of `store` are not among those with these hashes of their text.
 
     Raises:
         UserError: none is left, as when both are the same split.
     """
-    keep = ~np.isin(store.document_hashes, other.document_hashes)
+    keep = ~np.isin(store.document_hashes, hashes)
     if not keep.any():
         raise UserError(
             "no held-out document is left",

@@ -10,14 +10,16 @@ from bert_jax.checkpoint import initial, runs
 from bert_jax.checkpoint.formats import open_pretrained
 from bert_jax.config import Config, MeshConfig, StoreConfig
 from bert_jax.data.baselines import trivial_scores
-from bert_jax.data.store import TokenStore, token_counts
+from bert_jax.data.mixture import corpora_of
+from bert_jax.data.preparation import store_directory
+from bert_jax.data.store import MANIFEST, TokenStore, token_counts
 from bert_jax.data.store_building import open_or_build
 from bert_jax.errors import UserError
 from bert_jax.objectives import choose
 from bert_jax.parallel import hosts
 from bert_jax.parallel import mesh as meshes
 from bert_jax.training import run, state
-from bert_jax.training.held_out import HeldOut, held_out_source, rows_of
+from bert_jax.training.held_out import HeldOut, held_out_sources, rows_of
 
 
 def recipe_of(checkpoint: Path, elsewhere: bool) -> Config:
@@ -60,30 +62,31 @@ def evaluate(config: Config, checkpoint: Path, workdir: Path, console: Console) 
     vocabulary = initial.vocabulary_of(pretrained)
     config = dataclasses.replace(config, tokenizer=dataclasses.replace(config.tokenizer, vocab_file=""))
     config = initial.adopt_from(config, pretrained.model, pretrained.tokenizer, str(pretrained.path))
-    root = Path(config.store.dir) if config.store.dir else workdir / "store"
-    split, workers = config.corpus.held_out_split, config.store.workers
-    store = hosts.first_host_first(lambda: open_or_build(
-        root / "held_out", config.corpus, split, config.tokenizer, vocabulary, workers))
+    held_out = hosts.first_host_first(lambda: {
+        name: open_or_build(store_directory(config, workdir, name) / "held_out", corpus, corpus.held_out_split,
+                            config.tokenizer, vocabulary, config.store.workers)
+        for name, corpus in corpora_of(config.corpus).items()})
     origin = runs.find(checkpoint)[0] if runs.is_one(checkpoint) else None
-    training = _training_store(origin) if origin else None
-    if training is None:
+    training = _training_stores(origin) if origin else []
+    if not training:
         console.print("the training store of this checkpoint is not there: no baselines, and no check for documents "
                       "that were trained on")
     with jax.set_mesh(mesh):
         params, _ = state.params_from(pretrained, config, vocabulary, mesh)
-        held_out = HeldOut(held_out_source(store, training, vocabulary, config, console), config, mesh,
-                           jax.tree.map(lambda x: x.sharding, params))
-        scores = held_out.score(params)
+        scorer = HeldOut(held_out_sources(held_out, training, vocabulary, config, console), config, mesh,
+                         jax.tree.map(lambda x: x.sharding, params))
+        scores = scorer.score(params)
     if origin:
         scores["step"] = int(pretrained.path.name)
     if training:
-        scores["baselines"] = trivial_scores(held_out.batches(), token_counts(training), config.objectives)
+        scores["baselines"] = trivial_scores(scorer.batches(), sum(map(token_counts, training)), config.objectives)
     return scores
 
 
-def _training_store(origin: Path) -> TokenStore | None:
+def _training_stores(origin: Path) -> list[TokenStore]:
+    """Those of a run, of each of its corpora; none if one is not there."""
     began_with = run.read_config(origin)
     if began_with is None:
-        return None
-    root = Path(began_with.store.dir) if began_with.store.dir else origin / "store"
-    return TokenStore.open(root / "train") if (root / "train" / "manifest.json").exists() else None
+        return []
+    directories = [store_directory(began_with, origin, name) / "train" for name in corpora_of(began_with.corpus)]
+    return list(map(TokenStore.open, directories)) if all((d / MANIFEST).exists() for d in directories) else []

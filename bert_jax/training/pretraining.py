@@ -15,12 +15,13 @@ from bert_jax.data import preparation
 from bert_jax.data.baselines import trivial_scores
 from bert_jax.data.batches import Batch, predictions_of
 from bert_jax.data.masking import rate_at
+from bert_jax.data.mixture import MixedSource, corpora_of, folder_of, training_source
 from bert_jax.data.source import PairSource
 from bert_jax.data.store import token_counts
 from bert_jax.objectives import choose
 from bert_jax.parallel import mesh as meshes
 from bert_jax.training.budget import with_budget
-from bert_jax.training.held_out import HeldOut, held_out_source, rows_of
+from bert_jax.training.held_out import HeldOut, held_out_sources, rows_of
 from bert_jax.training.phases import Phase, phases_of
 
 Shape = tuple[int, int]  # rows and tokens of a batch
@@ -49,17 +50,18 @@ class Pretraining:
     """
 
     def __init__(self, config: Config, workdir: Path, source: Pretrained | None, progress: bool):
-        self.vocabulary, self._train, held_out = preparation.open_or_make(config, workdir, source, progress)
-        self._held_out = held_out
-        stores = dict(train=self._train, held_out=held_out)
-        self.manifests = {name: store.manifest for name, store in stores.items()}
-        self.sources = {name: store.manifest["source"] for name, store in stores.items()}
+        self.vocabulary, self._texts = preparation.open_or_make(config, workdir, source, progress)
+        self.manifests = {
+            split if len(self._texts) == 1 else f"{folder_of(name)}/{split}": store.manifest
+            for name, text in self._texts.items() for split, store in text._asdict().items()}
+        self.sources = {name: manifest["source"] for name, manifest in self.manifests.items()}
 
     @staticmethod
     def check(config: Config, mesh: Mesh) -> None:
         """Raises a UserError for what can be known to be wrong before any data is prepared."""
         train = config.train
         choose(config.objectives)
+        corpora_of(config.corpus)
         for phase in phases_of(config):
             rows = phase.config.train.batch_size
             meshes.check_rows(mesh, rows, "instances.phases" if config.instances.phases else "train.batch_size")
@@ -70,9 +72,11 @@ class Pretraining:
         """Plans the epochs; returns the recipe with all that follows from the data."""
         config = configs.with_vocabulary(config, len(self.vocabulary))
         config = with_budget(config, batch_shapes(config))
-        self._sources: dict[int, PairSource] = {}  # by length
+        self._sources: dict[int, PairSource | MixedSource] = {}  # by length
         self._planning = threading.Lock()
-        self._scored = held_out_source(self._held_out, self._train, self.vocabulary, config, console)
+        self._train, held_out = ({name: getattr(text, split) for name, text in self._texts.items()}
+                                 for split in ("train", "held_out"))
+        self._scored = held_out_sources(held_out, self._train.values(), self.vocabulary, config, console)
         self.examples = len(self._source(phases_of(config)[0]))
         self._config = configs.with_steps(config, self.examples)
         self._phases = phases_of(self._config)
@@ -80,12 +84,12 @@ class Pretraining:
         self._mesh = mesh
         return self._config
 
-    def _source(self, phase: Phase) -> PairSource:
+    def _source(self, phase: Phase) -> PairSource | MixedSource:
         """The examples of a phase, planned when they are first asked for."""
         with self._planning:
             length = phase.shape[1]
             if length not in self._sources:
-                self._sources[length] = PairSource(self._train, self.vocabulary, phase.config)
+                self._sources[length] = training_source(self._train, self.vocabulary, phase.config)
             return self._sources[length]
 
     def shapes(self) -> dict[Shape, dict[str, jax.ShapeDtypeStruct]]:
@@ -118,12 +122,20 @@ class Pretraining:
 
     def baselines(self) -> dict[str, float]:
         """What no learning at all would score."""
-        return trivial_scores(self._scorer.batches(), token_counts(self._train), self._config.objectives)
+        counts = sum(map(token_counts, self._train.values()))
+        return trivial_scores(self._scorer.batches(), counts, self._config.objectives)
 
     def facts(self) -> dict[str, str]:
         """What the start-up summary says of the data."""
-        return {"data": f"{len(self._train.tokens):,} tokens, {self.examples:,} examples an epoch, "
-                        f"{self._scorer.examples:,} held out",
+        tokens = {name: len(store.tokens) for name, store in self._train.items()}
+        data = (f"{sum(tokens.values()):,} tokens, {self.examples:,} examples an epoch, "
+                f"{self._scorer.examples:,} held out")
+        if self._config.corpus.mixture:
+            source = self._source(self._phases[0])
+            data += "".join(f"\n{name}: {tokens[name]:,} tokens, {examples / len(source):.1%} of the examples, "
+                            f"{passes:.3g} passes an epoch"
+                            for name, (examples, passes) in zip(tokens, source.shares(), strict=True))
+        return {"data": data,
                 "batch": ", then ".join(
                     f"{rows} rows of {length} tokens" + (f" for {phase.steps:,} steps" if len(self._phases) > 1 else "")
                     for phase in self._phases for rows, length in [phase.shape])}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bert_jax.config import Config, InstancesConfig
-from bert_jax.data.source import PairSource, without_documents_of
+from bert_jax.data.source import PairSource, without_documents
 from bert_jax.data.store import TokenStore
 from bert_jax.errors import UserError
 from bert_jax.text.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -217,13 +217,13 @@ def test_the_next_epoch_is_planned_ahead_and_old_plans_are_dropped(monkeypatch):
     assert planned == [0, 1, 2, 3, 4]
 
 
-def test_without_documents_of():
+def test_without_documents():
     held_out, training = (dataclasses.replace(STORE, document_hashes=np.array(x, np.uint64))
                           for x in ([5, 6, 7, 5], [1, 7, 2**64 - 1]))
-    assert without_documents_of(held_out, training).tolist() == [True, True, False, True]
-    assert without_documents_of(training, held_out).tolist() == [True, False, True]
+    assert without_documents(held_out, training.document_hashes).tolist() == [True, True, False, True]
+    assert without_documents(training, held_out.document_hashes).tolist() == [True, False, True]
     with pytest.raises(UserError, match="all 4 documents"):
-        without_documents_of(held_out, held_out)
+        without_documents(held_out, held_out.document_hashes)
 
 
 def test_too_few_documents_are_refused():

@@ -1,5 +1,6 @@
 """Runs from beginning to end, stopped and resumed, on real text."""
 
+import builtins
 import dataclasses
 import json
 import shutil
@@ -11,7 +12,9 @@ from rich.console import Console
 
 from bert_jax import config as configs
 from bert_jax.checkpoint.runs import CHECKPOINTS
+from bert_jax.data.builders import local_text
 from bert_jax.errors import UserError
+from bert_jax.evaluation.pretraining import evaluate
 from bert_jax.model import flops
 from bert_jax.parallel.mesh import make_mesh
 from bert_jax.training import loop, metrics, run
@@ -277,3 +280,30 @@ def test_phases_are_one_run_in_one_schedule(run_recipe, tmp_path, final_state, c
     with pytest.raises(UserError, match="config.instances.phases"):
         run_recipe.train.steps = 7
         configs.resolve(run_recipe)
+
+
+@pytest.mark.full
+def test_a_mixture_is_one_run(run_recipe, tmp_path, final_state, capsys):
+    """Two corpora with keys of their own: resumed to the bit, scored together and each, and so again afterwards."""
+    for name, value in vars(builtins).items():
+        if len(value.__doc__ or "") > 400:
+            (tmp_path / f"{name}.txt").write_text(value.__doc__)
+    run_recipe.corpus.mixture = (("topics", 1.0), ("builtins", 3.0, dict(data_dir=str(tmp_path / "data"))))
+    run_recipe.corpus.name = run_recipe.store.dir = ""
+    local_text.prepare([tmp_path / "*.txt"], "documents", "builtins", tmp_path / "data", 0.4)
+    results = train(configs.resolve(run_recipe), tmp_path / "whole", Console(width=200))
+    said = capsys.readouterr().out
+    assert "topics: " in said and "3 passes an epoch" in said
+    of_each = [results[f"{name}/mlm_loss"] for name in ("topics", "builtins")]
+    assert min(of_each) < results["mlm_loss"] < max(of_each)
+    go(run_recipe, tmp_path / "run", train__stop_after=3)
+    assert go(run_recipe, tmp_path / "run")["mlm_loss"] == results["mlm_loss"]
+    jax.tree.map(np.testing.assert_array_equal, final_state(run_recipe, tmp_path / "run"),
+                 final_state(run_recipe, tmp_path / "whole"))
+    again = evaluate(configs.resolve(run_recipe), tmp_path / "run", tmp_path / "run", quiet())
+    assert {name: again[name] for name in ("mlm_loss", "builtins/mlm_loss")} == pytest.approx(
+        {name: results[name] for name in ("mlm_loss", "builtins/mlm_loss")})
+    assert again["baselines"] == results["baselines"]
+    run_recipe.corpus.mixture = run_recipe.corpus.mixture[::-1]
+    with pytest.raises(UserError, match="config.corpus.mixture"):
+        go(run_recipe, tmp_path / "run")
