@@ -165,6 +165,8 @@ class OptimizerConfig:
                                "LAMB leaves as they are (Google's code: those that do not decay; the paper: none)")
     layer_decay: float = key(1.0, "learning rate of each layer of the encoder as a share of that of the one above it, "
                              "the embeddings' of the first one's; 1: all alike")
+    ema_decay: float = key(0.0, "decay of a moving average of the parameters, which is then what is scored, saved as "
+                           "the model and kept; 0: none")
     clip_norm: float = key(1.0, "largest norm of the gradient, over all parameters; 0: no clipping")
     warmup_steps: int = key(10_000, "steps of linear warm-up")
     warmup_share: float = key(0.0, "share of the steps that is warm-up instead, rounded down; 0: warmup_steps counts")

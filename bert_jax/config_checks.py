@@ -92,6 +92,7 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
         require(at(config, name) >= 1, name, "at least 1")
     for name in ("model.hidden_dropout", "model.attention_dropout", "model.classifier_dropout"):
         require(at(config, name) < 1, name, "a rate from 0 to below 1")
+    require(optimizer.ema_decay < 1, "optimizer.ema_decay", "a decay below 1, or 0 for none")
     require(optimizer.layer_decay > 0, "optimizer.layer_decay", "a share above 0; 1 for none")
     for name in ("optimizer.warmup_share", "optimizer.decay_share", "optimizer.final_share", "optimizer.layer_decay",
                  "instances.short_rate", "instances.random_next_rate", "masking.mask_share", "masking.random_share"):

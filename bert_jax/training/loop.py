@@ -119,7 +119,7 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
 
         def score() -> dict[str, float]:
             with clock("held-out evaluation"):
-                scores = held_out.score(train_state.params)
+                scores = held_out.score(train_state.model)
             writer.write(done, "held_out", scores)
             early.add(done, held_out.counted(scores))
             return scores
@@ -168,7 +168,7 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
             train_state = state.restore(checkpoints, done, config, vocabulary, mesh)
             checkpoints.drop_after(done)  # or the latest, which all others take, would not be the best
             with clock("held-out evaluation"):
-                scores = held_out.score(train_state.params)
+                scores = held_out.score(train_state.model)
         if not first_host:
             return None
         with clock("baselines and plot"):

@@ -30,6 +30,12 @@ class TrainState:
     step: jax.Array  # int32, steps taken
     params: dict
     opt_state: optax.OptState
+    average: dict | None = None  # of the parameters of all steps, if the recipe keeps one
+
+    @property
+    def model(self) -> dict:
+        """The parameters that are scored and kept: the average, if there is one."""
+        return self.params if self.average is None else self.average
 
 
 def make_model(config: Config) -> bert.Bert:
@@ -57,9 +63,29 @@ def initial_params(config: Config) -> dict:
 
 def initial_state(config: Config) -> TrainState:
     """The state before the first step."""
-    params = initial_params(config)
+    return _before_the_first_step(initial_params(config), config)
+
+
+def _before_the_first_step(params: dict, config: Config) -> TrainState:
     optimizer = make_optimizer(config.optimizer, config.train.steps)
-    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+    average = jax.tree.map(jnp.copy, params) if config.optimizer.ema_decay else None
+    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), average)
+
+
+def averaged(average: dict | None, params: dict, step: jax.Array, decay: float) -> dict | None:
+    """The moving average after another step, if there is one.
+
+    The decay rises to its value as (1 + step) / (10 + step), so that the random beginning is soon forgotten; so does
+    TensorFlow's `ExponentialMovingAverage` with `num_updates`.
+
+    Args:
+        params: after the step.
+        step: steps taken before it.
+    """
+    if average is None:
+        return None
+    decay = jnp.minimum(decay, (1 + step) / (10 + step))
+    return jax.tree.map(lambda mean, x: mean + (1 - decay) * (x - mean), average, params)
 
 
 def state_from(source: Pretrained, config: Config, vocabulary: Vocabulary, mesh: Mesh) -> tuple[TrainState, list[str]]:
@@ -70,10 +96,8 @@ def state_from(source: Pretrained, config: Config, vocabulary: Vocabulary, mesh:
         not have and that are random.
     """
     params, new = params_from(source, config, vocabulary, mesh)
-    sharding = jax.tree.map(lambda x: x.sharding, state_shapes(config, mesh).opt_state)
-    optimizer = make_optimizer(config.optimizer, config.train.steps)
-    opt_state = jax.jit(optimizer.init, out_shardings=sharding)(params)
-    return TrainState(np.int32(0), params, opt_state), new
+    sharding = jax.tree.map(lambda x: x.sharding, state_shapes(config, mesh))
+    return jax.jit(lambda x: _before_the_first_step(x, config), out_shardings=sharding)(params), new
 
 
 def params_from(source: Pretrained, config: Config, vocabulary: Vocabulary, mesh: Mesh) -> tuple[dict, list[str]]:
@@ -104,7 +128,8 @@ def about(config: Config, vocabulary: Vocabulary) -> dict:
 
 def save(checkpoints: Checkpoints, state: TrainState, step: int, config: Config, vocabulary: Vocabulary,
          said: dict, score: float | None = None) -> None:
-    """Saves a state of any layout, canonically.
+    """Saves a state of any layout, canonically. Of a run that keeps an average the checkpoint's parameters are that
+    one, and those of the last step stand with the optimiser's state.
 
     Args:
         said: what else the checkpoint says of itself, and need not say when it is restored.
@@ -113,14 +138,21 @@ def save(checkpoints: Checkpoints, state: TrainState, step: int, config: Config,
     if not layout.is_canonical(config.model, config.compute):
         state = _to_canonical(config.model, config.compute)(state)
     said = said | about(config, vocabulary) | runs.beside(config.model)
-    checkpoints.save(step, state.params, state.opt_state, said, score)
+    checkpoints.save(step, state.model, _of_optimizer(state), said, score)
 
 
 def restore(checkpoints: Checkpoints, step: int, config: Config, vocabulary: Vocabulary, mesh: Mesh) -> TrainState:
     """The state that was saved at `step`, in the recipe's layout and sharded by its rules."""
     saved = _saved_shapes(config, mesh)
-    params, opt_state = checkpoints.restore(step, about(config, vocabulary), saved.params, saved.opt_state)
-    return _from_canonical(TrainState(np.int32(step), params, opt_state), config, state_shapes(config, mesh))
+    params, of_optimizer = checkpoints.restore(step, about(config, vocabulary), saved.model, _of_optimizer(saved))
+    state = (TrainState(np.int32(step), params, of_optimizer) if saved.average is None else
+             TrainState(np.int32(step), of_optimizer["params"], of_optimizer["state"], params))
+    return _from_canonical(state, config, state_shapes(config, mesh))
+
+
+def _of_optimizer(state: TrainState):
+    """What a resume needs beside the model."""
+    return state.opt_state if state.average is None else dict(state=state.opt_state, params=state.params)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from bert_jax.objectives import choose
 from bert_jax.optim import clipped, make_optimizer
 from bert_jax.optim.schedules import warmup_schedule
 from bert_jax.parallel import mesh as meshes
-from bert_jax.training.state import TrainState, make_model
+from bert_jax.training.state import TrainState, averaged, make_model
 
 
 def make_loss(config: Config) -> Callable:
@@ -78,7 +78,8 @@ def make_train_step(config: Config) -> Callable:
             tokens=jnp.sum(batch["segment_ids"] > 0).astype(jnp.float32),
             examples=jnp.sum(batch["example_weights"]),
         )
-        return TrainState(state.step + 1, params, opt_state), metrics
+        average = averaged(state.average, params, state.step, config.optimizer.ema_decay)
+        return TrainState(state.step + 1, params, opt_state, average), metrics
 
     return step
 

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from bert_jax import config as configs
+from bert_jax.checkpoint.formats import open_pretrained
 from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.data.builders import local_text
 from bert_jax.errors import UserError
@@ -307,3 +308,20 @@ def test_a_mixture_is_one_run(run_recipe, tmp_path, final_state, capsys):
     run_recipe.corpus.mixture = run_recipe.corpus.mixture[::-1]
     with pytest.raises(UserError, match="config.corpus.mixture"):
         go(run_recipe, tmp_path / "run")
+
+
+@pytest.mark.full
+def test_an_average_is_the_model_and_resumes(run_recipe, tmp_path, final_state):
+    run_recipe.optimizer.ema_decay = 0.9
+    results = go(run_recipe, tmp_path / "whole")
+    for workdir, last in (("run", {}), ("other", dict(compute__scan_layers=True, compute__vocab_multiple=64))):
+        go(run_recipe, tmp_path / workdir, train__stop_after=3)
+        again = go(run_recipe, tmp_path / workdir, **last)
+        assert again["mlm_loss"] == pytest.approx(results["mlm_loss"], rel=1e-5)
+    state = final_state(run_recipe, tmp_path / "whole")
+    jax.tree.map(np.testing.assert_array_equal, state, final_state(run_recipe, tmp_path / "run"))
+    scores = evaluate(configs.resolve(run_recipe), tmp_path / "whole", tmp_path / "whole", quiet())
+    assert scores["mlm_loss"] == pytest.approx(results["mlm_loss"])
+    jax.tree.map(np.testing.assert_array_equal, state.average, open_pretrained(tmp_path / "whole").read())
+    apart = jax.tree.map(lambda a, b: np.abs(a - b).max(), state.average, state.params)
+    assert min(jax.tree.leaves(apart["bert"]["encoder"])) > 0

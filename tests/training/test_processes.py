@@ -41,13 +41,13 @@ def finish(process, status=0) -> str:
     return output
 
 
-def start_two(recipe, workdir) -> list:
-    """The same run on two hosts."""
+def start_hosts(recipe, workdir, hosts=2) -> list:
+    """The same run on several hosts."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    return [start(recipe, workdir, f"--coordinator=localhost:{port}", "--hosts=2", f"--host_index={i}")
-            for i in range(2)]
+    return [start(recipe, workdir, f"--coordinator=localhost:{port}", f"--hosts={hosts}", f"--host_index={i}")
+            for i in range(hosts)]
 
 
 @pytest.fixture
@@ -109,25 +109,26 @@ def test_what_fails_on_the_first_host_ends_on_all(long_recipe, tmp_path):
     long_recipe.mesh.data = -1
     long_recipe.corpus.name = "missing"
     long_recipe.store.dir = str(tmp_path / "store")
-    outputs = [finish(host, status=2) for host in start_two(long_recipe, tmp_path / "run")]
+    outputs = [finish(host, status=2) for host in start_hosts(long_recipe, tmp_path / "run")]
     assert "'missing' is not prepared" in outputs[0] and "the first host failed" in outputs[1]
 
 
-def test_two_hosts_are_one_run(long_recipe, tmp_path, final_state):
-    """Two processes of one device each against one process of two: the same scores and the same parameters."""
+@pytest.mark.parametrize("hosts", [2, 4])
+def test_hosts_are_one_run(long_recipe, tmp_path, final_state, hosts):
+    """Processes of one device each against one process of as many: the same scores and the same parameters."""
     long_recipe.train.steps = 8
     long_recipe.checkpoint.every = 4
     long_recipe.mesh.data = -1
-    finish(start(long_recipe, tmp_path / "one", devices=2))
-    outputs = [finish(host) for host in start_two(long_recipe, tmp_path / "two")]
-    assert "2 host(s)" in outputs[0] and "step 8/8" in outputs[0]
-    assert "step 8/8" not in outputs[1]
-    one, two = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("one", "two"))
-    assert one["mlm_loss"] == pytest.approx(two["mlm_loss"], rel=1e-6)
-    assert one["baselines"] == two["baselines"]
+    finish(start(long_recipe, tmp_path / "one", devices=hosts))
+    outputs = [finish(host) for host in start_hosts(long_recipe, tmp_path / "several", hosts)]
+    assert f"{hosts} host(s)" in outputs[0] and "step 8/8" in outputs[0]
+    assert not any("step 8/8" in output for output in outputs[1:])
+    one, several = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("one", "several"))
+    assert one["mlm_loss"] == pytest.approx(several["mlm_loss"], rel=1e-6)
+    assert one["baselines"] == several["baselines"]
     # Sums over devices round otherwise than within one, and Adam makes much of little.
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), final_state(long_recipe, tmp_path / "one"),
-                 final_state(long_recipe, tmp_path / "two"))
+                 final_state(long_recipe, tmp_path / "several"))
 
 
 def test_two_hosts_start_from_a_run_of_ours(long_recipe, tmp_path):
@@ -137,6 +138,6 @@ def test_two_hosts_start_from_a_run_of_ours(long_recipe, tmp_path):
     long_recipe.mesh.data = -1
     long_recipe.init_from = str(tmp_path / "first")
     long_recipe.tokenizer.vocab_file = long_recipe.store.dir = ""
-    outputs = [finish(host) for host in start_two(long_recipe, tmp_path / "two")]
+    outputs = [finish(host) for host in start_hosts(long_recipe, tmp_path / "two")]
     assert "all parameters are there" in outputs[0] and "step 4/4" in outputs[0]
     assert (tmp_path / "two" / "vocab.txt").read_text() == (tmp_path / "first" / "vocab.txt").read_text()
