@@ -4,13 +4,12 @@
 
 Hosts are processes on this machine, joined by loopback, with four CPU devices among them. For each number of hosts: the
 largest difference of a step's loss from that on one host; and of the host that has most of it the rows that it
-prepared, their arrays, the part of the token store that it has in memory, and its peak memory.
+prepared, held-out ones among them, the tokens read from the store for them, their arrays, and its peak memory.
 """
 
 import argparse
 import json
 import os
-import re
 import resource
 import socket
 import subprocess
@@ -37,8 +36,7 @@ def main() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("hosts", "loss, furthest from one host's", "rows a host", "arrays a host", "store in memory",
-                  "peak memory a host")
+    table = Table("hosts", "losses apart", "rows a host", "tokens read", "arrays made", "peak memory")
     losses = {}
     with tempfile.TemporaryDirectory() as directory:
         for hosts in sorted({1, *args.hosts}):
@@ -47,8 +45,8 @@ def main() -> None:
             losses[hosts] = [line["loss"] for line in metrics if line["kind"] == "train"]
             apart = max(abs(a - b) for a, b in zip(losses[1], losses[hosts], strict=True))
             most = {name: max(host[name] for host in found) for name in found[0]}
-            table.add_row(str(hosts), f"{apart:.1e}", f"{most['rows']:,}", *(
-                f"{most[name] / 1e6:,.1f} MB" for name in ("arrays", "store", "peak")))
+            table.add_row(str(hosts), f"{apart:.1e}", f"{most['rows']:,}", f"{most['tokens']:,}", *(
+                f"{most[name] / 1e6:,.1f} MB" for name in ("arrays", "peak")))
     Console().print(table)
 
 
@@ -57,7 +55,8 @@ def _run(args: argparse.Namespace, directory: Path, hosts: int) -> list[dict]:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={DEVICES // hosts}"}
+    environment = os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={DEVICES // hosts}", "JAX_PLATFORMS": "cpu"}
     processes = [subprocess.Popen(
         [sys.executable, "-m", "benchmarks.hosts", f"--data_dir={args.data_dir}", f"--corpus={args.corpus}",
          f"--hosts={hosts}", f"--steps={args.steps}", "--as_host", str(directory), str(port), str(i)],
@@ -89,26 +88,19 @@ def _be_a_host(args: argparse.Namespace, directory: Path, port: int, index: int)
     recipe.log.update(every=1, tensorboard=False)
     recipe.evaluate.update(every=0, max_examples=64)
     recipe.checkpoint.every = 0
-    seen = dict(rows=0, arrays=0)
+    seen = dict(rows=0, tokens=0, arrays=0)
     prepare = PairSource.batch
 
     def counted(self, examples, rate=None):
         batch = prepare(self, examples, rate)
         seen["rows"] += len(examples)
         seen["arrays"] += sum(x.nbytes for x in batch.values())
+        seen["tokens"] += int(batch["segment_ids"].sum())
         return batch
 
     PairSource.batch = counted
     train(configs.resolve(recipe), directory / str(count), Console(quiet=True))
-    print(json.dumps(seen | dict(store=_resident("tokens.bin"),
-                                 peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)))
-
-
-def _resident(name: str) -> int:
-    """Bytes of mapped files of this name that are in this process's memory."""
-    mappings = re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text())
-    return sum(1024 * int(re.search(r"Rss:\s+(\d+)", mapping)[1]) for mapping in mappings
-               if mapping.split("\n")[0].endswith(name))
+    print(json.dumps(seen | dict(peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)))
 
 
 if __name__ == "__main__":
