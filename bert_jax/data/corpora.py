@@ -49,8 +49,8 @@ def open_corpus(name: str, data_dir: str, split: str, text_feature: str = "text"
         text_feature: the feature that holds a document's text.
 
     Raises:
-        UserError: the data set is not prepared there, is no ArrayRecord, lacks files, the split or the
-            feature, or the split is empty.
+        UserError: the data set is not prepared there, is neither ArrayRecord nor TFRecord, lacks files, the split or
+            the feature, or the split is empty.
     """
     source = prepared.open_split(
         name, data_dir, split, section="corpus",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from etils import epath
 
+from bert_jax.data import tfrecord
 from bert_jax.errors import UserError, nearest
 
 # An ArrayRecord ends in a block of 64 KiB that is all but empty; the index of its records stands before it.
@@ -23,20 +24,22 @@ def open_split(name: str, data_dir: str, split: str, *, section: str, hint: str)
         hint: what prepares such data sets.
 
     Returns:
-        TFDS's data source, whose `dataset_info` and `split` tell what it is; read it by `examples`.
+        TFDS's data source, or one like it, whose `dataset_info` and `split` tell what it is; read it by `examples`.
 
     Raises:
-        UserError: the data set is not prepared there, is no ArrayRecord, lacks files or the split, or the split is
-            empty.
+        UserError: the data set is not prepared there, is neither ArrayRecord nor TFRecord, lacks files or the split, or
+            the split is empty.
     """
     if not name:
         raise UserError(f"config.{section}.name is empty", expected="the name of a prepared TFDS data set", hint=hint)
     builder = _find(name, data_dir, section, hint)
     info = builder.info
-    _check_format(info)
+    format = _choose_format(info)
     _check_split(info, split)
     _check_shards(info, split)
-    return builder.as_data_source(split, file_format="array_record")
+    if format == "tfrecord":
+        return tfrecord.Source(info, split, tfrecord.Records(info.splits[split].file_instructions))
+    return builder.as_data_source(split, file_format=format)
 
 
 def examples(source: Sequence, numbers: Sequence[int]) -> list[dict]:
@@ -63,8 +66,8 @@ def identity(source: Sequence) -> dict:
 
     The fingerprint is a SHA-256 of the metadata, where our builders keep the digest of the whole data,
     and of the shards' sizes, slices and ends, where the sizes of compressed records stand: for a data set
-    from elsewhere, an edit that keeps them all goes unnoticed. Where it lies does not matter. `bytes`
-    are those of the files.
+    from elsewhere, an edit that keeps them all goes unnoticed, and so does one in the middle of a TFRecord file. Where
+    it lies does not matter. `bytes` are those of the files.
     """
     info, split = source.dataset_info, source.split
     digest = hashlib.sha256(json.dumps(dict(info.metadata or {}), sort_keys=True).encode())
@@ -138,13 +141,16 @@ def _is_registered(name: str) -> bool:
         return False
 
 
-def _check_format(info) -> None:
+def _choose_format(info) -> str:
+    """The format that is read, of those that are there."""
     formats = sorted(f.value for f in info.available_file_formats())
-    if "array_record" not in formats:
-        raise UserError(f"{info.full_name} in {info.data_dir} has no random access", found=", ".join(formats),
-                        expected="array_record",
-                        hint="prepare it again, in another data_dir, with file_format='array_record'")
-    info.set_file_format("array_record", override=True, override_if_initialized=True)
+    for format in ("array_record", "tfrecord"):
+        if format in formats:
+            info.set_file_format(format, override=True, override_if_initialized=True)
+            return format
+    raise UserError(f"{info.full_name} in {info.data_dir} is of no format that can be read", found=", ".join(formats),
+                    expected="array_record or tfrecord",
+                    hint="prepare it again, in another data_dir, with file_format='array_record'")
 
 
 def _check_split(info, split: str) -> None:
