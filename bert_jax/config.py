@@ -47,6 +47,8 @@ class CorpusConfig:
     train_split: str = key("train", "TFDS split to learn from, slices included: 'train[:99%]'")
     held_out_split: str = key("validation", "TFDS split to evaluate on; none of its documents is learned from")
     text_feature: str = key("text", "the feature that holds a document's text")
+    cleaning: str = key("auto", "what is left out of documents: of Wikipedia's all but running text, as in the paper; "
+                        "auto: what suits the data set by its name", choices=("auto", "none", "wikipedia", "wiki40b"))
     sentences: str = key("split", "how a document becomes sentences: split by rules, or one a line",
                          choices=("split", "lines"))
     language: str = key("en", "ISO 639-1 code of the language whose rules split sentences")

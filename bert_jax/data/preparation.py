@@ -7,7 +7,7 @@ from typing import NamedTuple
 from bert_jax.checkpoint.initial import check_vocabulary, vocabulary_of
 from bert_jax.checkpoint.pretrained import Pretrained
 from bert_jax.config import Config, CorpusConfig
-from bert_jax.data.corpora import open_corpus
+from bert_jax.data.corpora import open_split
 from bert_jax.data.mixture import corpora_of, folder_of
 from bert_jax.data.store import TokenStore
 from bert_jax.data.store_building import open_or_build
@@ -86,8 +86,7 @@ def prepare_vocabulary(config: Config, workdir: Path, source: Pretrained | None 
 
 def _texts(config: CorpusConfig, wanted: int, at_once: int = 64) -> Iterator[str]:
     """About `wanted` documents of the training splits in evenly spread blocks, or all for 0."""
-    corpora = [open_corpus(corpus.name, corpus.data_dir, corpus.train_split, corpus.text_feature)
-               for corpus in corpora_of(config).values()]
+    corpora = [open_split(corpus, corpus.train_split) for corpus in corpora_of(config).values()]
     stride = max(at_once, at_once * sum(map(len, corpora)) // wanted) if wanted else at_once
     for corpus in corpora:
         for start in range(0, len(corpus), stride):

@@ -31,7 +31,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from bert_jax.config import CorpusConfig, TokenizerConfig
-from bert_jax.data.corpora import Corpus, open_corpus
+from bert_jax.data.corpora import open_split
+from bert_jax.data.known import cleaning_of
 from bert_jax.data.store import (
     BUILDING,
     DOCUMENTS,
@@ -82,19 +83,17 @@ def open_or_build(directory: str | os.PathLike, corpus: CorpusConfig, split: str
 
 def settings(corpus: CorpusConfig, split: str, tokenizer: TokenizerConfig, vocabulary: Vocabulary) -> dict:
     """All that the contents of a store depend on, as its manifest holds it."""
+    cleaning = cleaning_of(corpus)
     return plain({
         "format": FORMAT,
-        "source": _open(corpus, split).identity,
+        "source": open_split(corpus, split).identity,
         "sentences": corpus.sentences,
         "language": corpus.language if corpus.sentences == "split" else None,
         "vocabulary": vocabulary.digest,
         "vocab_size": len(vocabulary),
         **identity(tokenizer),
+        "cleaning": None if cleaning == "none" else cleaning,
     })
-
-
-def _open(corpus: CorpusConfig, split: str) -> Corpus:
-    return open_corpus(corpus.name, corpus.data_dir, split, corpus.text_feature)
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ class _Job:
 
 
 def _build(job: _Job, expected: dict, workers: int, progress: bool) -> None:
-    documents = len(_open(job.corpus, job.split))
+    documents = len(open_split(job.corpus, job.split))
     size = _shard_size(documents)
     shards = range(-(-documents // size))
     job.building.mkdir(exist_ok=True)
@@ -246,7 +245,7 @@ class _Tokeniser:
     """Turns ranges of documents into shards."""
 
     def __init__(self, job: _Job):
-        self._job, self._corpus = job, _open(job.corpus, job.split)
+        self._job, self._corpus = job, open_split(job.corpus, job.split)
         self._encode = Encoder(job.vocabulary, job.tokenizer)
         self._sentences = functools.partial(SPLITTERS[job.corpus.sentences], language=job.corpus.language)
 

@@ -14,8 +14,9 @@ from bert_jax.config import Config
 from bert_jax.data import preparation
 from bert_jax.data.baselines import trivial_scores
 from bert_jax.data.batches import Batch, predictions_of
+from bert_jax.data.known import check_order
 from bert_jax.data.masking import rate_at
-from bert_jax.data.mixture import MixedSource, corpora_of, folder_of, training_source
+from bert_jax.data.mixture import MixedSource, folder_of, training_source
 from bert_jax.data.source import PairSource
 from bert_jax.data.store import token_counts
 from bert_jax.objectives import choose
@@ -61,7 +62,7 @@ class Pretraining:
         """Raises a UserError for what can be known to be wrong before any data is prepared."""
         train = config.train
         choose(config.objectives)
-        corpora_of(config.corpus)
+        check_order(config)
         for phase in phases_of(config):
             rows = phase.config.train.batch_size
             meshes.check_rows(mesh, rows, "instances.phases" if config.instances.phases else "train.batch_size")
