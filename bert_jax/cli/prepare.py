@@ -8,12 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bert_jax.checkpoint import initial
-from bert_jax.cli.arguments import parse, parser_with_config
-from bert_jax.data import preparation
+from bert_jax.cli import store
 from bert_jax.data.builders import dataset, documentation, glue, local_task, local_text, tables
 from bert_jax.errors import UserError
-from bert_jax.training.run import read_config
 
 
 def main(argv: list[str]) -> None:
@@ -24,12 +21,12 @@ def main(argv: list[str]) -> None:
         SystemExit: of argparse: help was asked for, or an option is wrong.
     """
     if argv[:1] == ["store"]:  # takes a recipe, and so is parsed as the doors are
-        _store(argv[1:])
+        store.main(argv[1:])
         return
     parser = argparse.ArgumentParser("python -m bert_jax prepare",
                                      description="Prepare data that a recipe can name.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    commands.add_parser("store", help=STORE)
+    commands.add_parser("store", help=store.SUMMARY)
     for name, (summary, add_options, run) in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary,
                                       formatter_class=argparse.ArgumentDefaultsHelpFormatter)
@@ -37,21 +34,6 @@ def main(argv: list[str]) -> None:
         command.set_defaults(run=run)
     args = parser.parse_args(argv)
     args.run(args)
-
-
-def _store(argv: list[str]) -> None:
-    parser = parser_with_config("python -m bert_jax prepare store", STORE)
-    parser.add_argument("--workdir", required=True, type=Path, help="of the run to come")
-    args, config = parse(parser, argv)
-    config, source = initial.adopt(config, read_config(args.workdir))
-    args.workdir.mkdir(parents=True, exist_ok=True)
-    vocabulary, texts = preparation.open_or_make(config, args.workdir, source)
-    table = Table("corpus", "split", "documents", "sentences", "tokens", "unknown",
-                  title=f"vocabulary of {len(vocabulary):,}", title_justify="left")
-    for name, split, store in ((name, *item) for name, text in texts.items() for item in text._asdict().items()):
-        counts = store.manifest["counts"]
-        table.add_row(name, split, *(f"{counts[k]:,}" for k in ("documents", "sentences", "tokens", "unknown_tokens")))
-    Console().print(table)
 
 
 def _text_options(parser: argparse.ArgumentParser) -> None:
@@ -207,7 +189,6 @@ def _print_keys(keys: dict[str, str], section: str) -> None:
             console.print(f"  --config.{section}.{key}={value}", soft_wrap=True, highlight=False)
 
 
-STORE = "The vocabulary and token stores of a recipe, as train.py would make them: on a machine without devices, say."
 COMMANDS = {
     "text": ("Your own text files as a corpus with a held-out share.", _text_options, _text),
     "documentation": ("The demo corpus: English documentation found in this Python installation.",

@@ -18,6 +18,7 @@ from bert_jax.data.known import check_order
 from bert_jax.data.masking import rate_at
 from bert_jax.data.mixture import MixedSource, folder_of, training_source
 from bert_jax.data.source import PairSource
+from bert_jax.data.statistics import warnings_of
 from bert_jax.data.store import token_counts
 from bert_jax.objectives import choose
 from bert_jax.parallel import mesh as meshes
@@ -77,6 +78,9 @@ class Pretraining:
         self._planning = threading.Lock()
         self._train, held_out = ({name: getattr(text, split) for name, text in self._texts.items()}
                                  for split in ("train", "held_out"))
+        for name, store in self._train.items():
+            for warning in warnings_of(store, config.objectives):
+                console.print(f"{name}: {warning}", highlight=False, markup=False)
         self._scored = held_out_sources(held_out, self._train.values(), self.vocabulary, config, console)
         self.examples = len(self._source(phases_of(config)[0]))
         self._config = configs.with_steps(config, self.examples)

@@ -1,5 +1,6 @@
 """What a user types, and reads when it was wrong."""
 
+import json
 import os
 import subprocess
 import sys
@@ -110,14 +111,25 @@ def test_errors_are_a_few_lines_and_status_2(tmp_path):
 
 def test_prepare_store_is_what_training_opens(run_recipe, tmp_path, capsys):
     from bert_jax.cli import prepare
+    from bert_jax.data.corpora import open_corpus
     from bert_jax.data.preparation import open_or_make
 
     recipe = tmp_path / "recipe.py"
     recipe.write_text("from bert_jax.config import recipe as get_config\n")
     config = configs.resolve(run_recipe)
+    taken, = open_corpus("topics", config.corpus.data_dir, "train").texts(0, 1)
+    taken = taken[:200].replace("\n", " ").replace('"', "")
+    for split, text in (("train", "a text"), ("validation", taken)):
+        (tmp_path / f"{split}.csv").write_text(f'text,label\n"{text}",yes\n"something else that nobody says here",no\n')
+    prepare.main(["task", f"--train={tmp_path / 'train.csv'}", f"--validation={tmp_path / 'validation.csv'}",
+                  "--name=mine", f"--data_dir={tmp_path / 'tasks'}"])
     prepare.main(["store", f"--config={recipe}", f"--workdir={tmp_path / 'run'}", "--config.corpus.name=topics",
-                  f"--config.corpus.data_dir={config.corpus.data_dir}", "--config.tokenizer.vocab_size=600"])
-    assert "vocabulary of 600" in capsys.readouterr().out
+                  f"--config.corpus.data_dir={config.corpus.data_dir}", "--config.tokenizer.vocab_size=600",
+                  "--overlap", "mine", f"--overlap_data_dir={tmp_path / 'tasks'}"])
+    said = capsys.readouterr().out
+    assert "vocabulary of 600" in said and "mine, validation: 1 of 2 texts" in said
+    written = json.loads((tmp_path / "run" / "store" / "train" / "statistics.json").read_text())
+    assert written["documents"] == 58 and written["overlap"]["mine"]["validation"]["found"] == 1
     made = (tmp_path / "run" / "store" / "train" / "manifest.json").stat().st_mtime_ns
     run_recipe.store.dir = run_recipe.tokenizer.vocab_file = ""
     open_or_make(configs.resolve(run_recipe), tmp_path / "run")
