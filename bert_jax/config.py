@@ -206,6 +206,8 @@ class EvaluateConfig:
     seed: int = key(0, "of held-out instances and masks: runs of all seeds score the same examples")
     every: int = key(10_000, "steps between held-out evaluations; 0: only at the end; -1: an epoch", free=True)
     batch_size: int = key(0, "rows of an evaluation step; 0: as many as in training", free=True)
+    reference: str = key("", "a file of held-out scores that runs of this recipe have had: a run outside of their band "
+                         "is told of; empty: none", free=True)
     max_examples: int = key(0, "held-out examples of each corpus that are scored, chosen once; 0: all", free=True)
 
 

@@ -8,30 +8,45 @@ from bert_jax.errors import UserError
 
 
 def main(argv: list[str]) -> None:
-    """Prints the latest metrics of a run and its results if it has them, and writes its curves anew.
+    """Prints the latest metrics of a run and its results if it has them, and writes its curves anew; or writes a
+    reference of several runs.
 
     Raises:
-        UserError: the directory is not a run's.
+        UserError: a directory is not a run's, or runs do not fit each other.
     """
     parser = argparse.ArgumentParser("python -m bert_jax report",
                                      description="Show a run, finished or not, and plot its curves.")
-    parser.add_argument("--workdir", required=True, type=Path, help="of the run")
+    parser.add_argument("--workdir", required=True, type=Path, nargs="+", help="of the run, or of each of several")
+    parser.add_argument("--reference", type=Path, metavar="FILE", help="write the band of these runs' held-out scores "
+                        "there, for config.evaluate.reference; they are of one recipe with other seeds, and finished")
     args = parser.parse_args(argv)
 
     from rich.console import Console
 
-    from bert_jax.training import curves, metrics, run
+    from bert_jax.training import reference, run
+
+    console = Console()
+    for workdir in args.workdir:
+        _show(workdir, console)
+    if args.reference:
+        args.reference.parent.mkdir(parents=True, exist_ok=True)
+        run.write_json(args.reference, reference.make(args.workdir))
+        console.print(f"  {args.reference}: the band of {len(args.workdir)} runs", highlight=False, soft_wrap=True)
+
+
+def _show(workdir: Path, console) -> None:
+    from bert_jax.training import curves, metrics, reference, run
     from bert_jax.training.report import show_results, show_state
 
-    lines = metrics.read(args.workdir / run.METRICS)
+    lines = metrics.read(workdir / run.METRICS)
     if not lines:
-        raise UserError(f"{args.workdir} has no metrics to report", found=f"no lines in {args.workdir / run.METRICS}",
+        raise UserError(f"{workdir} has no metrics to report", found=f"no lines in {workdir / run.METRICS}",
                         expected="the workdir of a run that has begun", hint="--workdir=runs/demo")
-    console = Console()
-    results_path = args.workdir / run.RESULTS
+    results_path = workdir / run.RESULTS
     results = json.loads(results_path.read_text()) if results_path.exists() else {}
-    curves.plot(lines, results.get("baselines", {}), args.workdir / run.CURVES)
+    config = run.read_config(workdir)
+    curves.plot(lines, results.get("baselines", {}), reference.bands(config) if config else {}, workdir / run.CURVES)
     if results:
-        show_results(console, results, args.workdir)
+        show_results(console, results, workdir)
     else:
-        show_state(console, lines, args.workdir)
+        show_state(console, lines, workdir)

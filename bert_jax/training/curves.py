@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from bert_jax.objectives import LANGUAGE
 
 
-def plot(lines: list[dict], baselines: dict[str, float], path: Path) -> None:
-    """Draws losses and accuracies over steps, with the trivial baselines, and writes a PNG.
+def plot(lines: list[dict], baselines: dict[str, float], bands: dict[str, np.ndarray], path: Path) -> None:
+    """Draws losses and accuracies over steps, with the trivial baselines and the recipe's reference, and writes a PNG.
 
     Args:
         lines: of `metrics.jsonl`.
         baselines: from `bert_jax.data.baselines`; those that are there are drawn.
+        bands: from `bert_jax.training.reference`.
         path: of the picture.
     """
     import matplotlib
@@ -32,6 +35,9 @@ def plot(lines: list[dict], baselines: dict[str, float], path: Path) -> None:
             points = [(line["step"], line[name]) for line in lines if line["kind"] == kind and name in line]
             if points:
                 ax.plot(*zip(*points), label={"train": "training", "held_out": "held out"}[kind], **style)
+        if name in bands:
+            steps, low, high = bands[name].T
+            ax.fill_between(steps, low, high, color="tab:green", alpha=0.2, label="reference")
         if baseline in baselines:
             ax.axhline(baselines[baseline], color="grey", linestyle="--", label=label)
         ax.set(title=title, xlabel="step")

@@ -15,7 +15,7 @@ from bert_jax.data.pipeline import prefetched
 from bert_jax.parallel import hosts
 from bert_jax.parallel import mesh as meshes
 from bert_jax.parallel.devices import peak_of
-from bert_jax.training import curves, provenance, run, state, summary
+from bert_jax.training import curves, provenance, reference, run, state, summary
 from bert_jax.training.budget import operations
 from bert_jax.training.clock import Stopwatch, Window
 from bert_jax.training.finetuning import Finetuning
@@ -50,6 +50,7 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
     mesh = meshes.make_mesh(config.mesh)
     learning = Finetuning if config.task.name else Pretraining
     learning.check(config, mesh)
+    reference.bands(config)
     config, source = initial.adopt(config, run.read_config(workdir))
     meshes.check_heads(mesh, config.model.num_heads)
     run.check_resume(config, workdir)
@@ -114,13 +115,15 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
             (line["step"], held_out.counted(line)) for line in read(workdir / run.METRICS)
             if line["kind"] == "held_out" and line["step"] <= start])
 
+        compared = reference.watch(given, material.sources, console)
+
         def due(every: int) -> bool:
             return every > 0 and done % every == 0
 
         def score() -> dict[str, float]:
             with clock("held-out evaluation"):
                 scores = held_out.score(train_state.model)
-            writer.write(done, "held_out", scores)
+            writer.write(done, "held_out", scores | compared(done, scores))
             early.add(done, held_out.counted(scores))
             return scores
 
@@ -174,7 +177,7 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
         with clock("baselines and plot"):
             baselines = material.baselines()
             held_out.write(workdir / run.PREDICTIONS)
-            curves.plot(read(workdir / run.METRICS), baselines, workdir / run.CURVES)
+            curves.plot(read(workdir / run.METRICS), baselines, reference.bands(given), workdir / run.CURVES)
         results = scores | material.said() | dict(
             baselines=baselines, step=done, trained_steps=ended, seconds=clock.seconds())
         run.write_json(workdir / run.RESULTS, results)

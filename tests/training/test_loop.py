@@ -18,7 +18,7 @@ from bert_jax.errors import UserError
 from bert_jax.evaluation.pretraining import evaluate
 from bert_jax.model import flops
 from bert_jax.parallel.mesh import make_mesh
-from bert_jax.training import loop, metrics, run
+from bert_jax.training import loop, metrics, reference, run
 from bert_jax.training.budget import with_budget
 from bert_jax.training.loop import train
 from bert_jax.training.phases import phases_of
@@ -325,3 +325,20 @@ def test_an_average_is_the_model_and_resumes(run_recipe, tmp_path, final_state):
     jax.tree.map(np.testing.assert_array_equal, state.average, open_pretrained(tmp_path / "whole").read())
     apart = jax.tree.map(lambda a, b: np.abs(a - b).max(), state.average, state.params)
     assert min(jax.tree.leaves(apart["bert"]["encoder"])) > 0
+
+
+@pytest.mark.full
+def test_a_run_out_of_its_reference_says_so(run_recipe, whole, tmp_path, capsys):
+    workdir, _ = whole(run_recipe)
+    made = reference.make([workdir, workdir])
+    made["steps"]["4"]["nsp_loss"] = [0.1, 0.001]
+    run.write_json(tmp_path / "reference.json", made)
+    run_recipe.evaluate.reference = str(tmp_path / "reference.json")
+    train(configs.resolve(run_recipe), tmp_path / "run", Console(width=200))
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
+    assert len(said) == 1 and "step 4: nsp_loss" in said[0]
+    lines = {line["step"]: line for line in metrics.read(tmp_path / "run" / run.METRICS) if line["kind"] == "held_out"}
+    assert [lines[step]["outside_reference"] for step in (4, 6)] == [1, 0]
+    run_recipe.evaluate.reference = "nowhere.json"
+    with pytest.raises(UserError, match="config.evaluate.reference"):
+        go(run_recipe, tmp_path / "other")
