@@ -4,10 +4,10 @@ A recipe with tasks (configs/evaluate/) fine-tunes on them by the paper's protoc
 """
 
 import shlex
-from pathlib import Path
 
 from bert_jax.cli.arguments import add_host_options, parse, parser_with_config, run
 from bert_jax.errors import UserError
+from bert_jax.remote import is_remote, local_path, path_of
 
 
 def main(argv: list[str]) -> None:
@@ -16,10 +16,10 @@ def main(argv: list[str]) -> None:
         "on each with every setting and seed, select on the development set, report; a second call goes on where the "
         "first stopped. Else: score what the checkpoint has learned, a task on its validation splits, or MLM and NSP "
         "on the held-out split of a corpus; without --config by the recipe of its training, on all devices.")
-    parser.add_argument("--checkpoint", required=True, type=Path,
+    parser.add_argument("--checkpoint", required=True, type=path_of,
                         help="a workdir, WORKDIR/checkpoints or WORKDIR/checkpoints/STEP; with --config and --workdir "
                         "also a converted one, a Hugging Face directory or Google's bert_model.ckpt")
-    parser.add_argument("--workdir", type=Path, help="gets the scores and all that they need; by default, if no task "
+    parser.add_argument("--workdir", type=local_path, help="gets scores and all that they need; by default, if no task "
                         "is fine-tuned, the checkpoint's own")
     parser.add_argument("--tasks", default="", help="some tasks instead of the recipe's, with commas: mrpc,rte")
     parser.add_argument("--dry_run", action="store_true", help="show which runs there would be, and how long "
@@ -91,6 +91,9 @@ def _score(args, config, console) -> None:
     if not args.workdir and not runs.is_one(args.checkpoint):
         raise UserError(f"{args.checkpoint} is of no run", expected="a place for the scores", hint="--workdir=DIR")
     workdir = args.workdir or runs.find(args.checkpoint)[0]
+    if is_remote(workdir):
+        raise UserError(f"{args.checkpoint} is in a bucket", expected="a local place for the scores",
+                        hint="--workdir=DIR")
     workdir.mkdir(parents=True, exist_ok=True)
     # A recipe of a task, such as that of a run that learned one, asks how well it is done.
     scores = (score(config, args.checkpoint, workdir) if config.task.name

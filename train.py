@@ -1,13 +1,13 @@
 """Trains a recipe: `python train.py --config=configs/demo.py --workdir=runs/demo [--config.key=value]`."""
 
-from pathlib import Path
-
 from bert_jax.cli.arguments import add_host_options, parse, parser_with_config, run
+from bert_jax.remote import path_of
 
 
 def main(argv: list[str]) -> None:
     parser = parser_with_config("train.py", "Train a recipe. A run that was stopped goes on where it was.")
-    parser.add_argument("--workdir", required=True, type=Path, help="where the run lies: checkpoints, metrics, results")
+    parser.add_argument("--workdir", required=True, type=path_of, help="where the run lies: checkpoints, metrics, "
+                        "results; a directory, or gs://BUCKET/DIR")
     add_host_options(parser)
     args, config = parse(parser, argv)
 

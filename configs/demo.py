@@ -13,6 +13,8 @@ Expected: held-out MLM accuracy about 0.13 (always guessing the most frequent to
 hours for more: this shows that everything works and learns, not how well BERT does.
 """
 
+from pathlib import Path
+
 from bert_jax.config import recipe
 
 
@@ -41,5 +43,6 @@ def get_config():
     config.train.batch_size = 16
     config.log.every = 40
     config.evaluate.every = 200
+    config.evaluate.reference = str(Path(__file__).parent / "references" / "demo.json")
     config.checkpoint.every = 200
     return config

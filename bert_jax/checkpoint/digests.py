@@ -5,12 +5,14 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from bert_jax.remote import files_of
+
 NAME = "digests.json"
 
 
 def write(directory: Path, parts: Iterable[str]) -> None:
     """Writes `digests.json` over all files in these parts of `directory`."""
-    files = sorted(path for part in parts for path in (directory / part).rglob("*") if path.is_file())
+    files = (path for part in parts for path in files_of(directory / part))
     digests = {str(path.relative_to(directory)): _digest(path) for path in files}
     (directory / NAME).write_text(json.dumps(digests, indent=1))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from bert_jax.checkpoint import hf, runs, tf1
 from bert_jax.checkpoint.pretrained import Pretrained
 from bert_jax.errors import UserError
+from bert_jax.remote import is_remote
 from bert_jax.text.vocabulary import Vocabulary
 
 FORMATS = {
@@ -31,7 +32,9 @@ def open_pretrained(path: Path, heads: tuple[str, ...] | None = None, leave_out:
         UserError: it is none of these, is damaged, or is not a BERT as we compute it.
     """
     path = path.expanduser()
-    if hf.is_one(path) or (path / "modules.json").is_file():
+    if is_remote(path):
+        found = runs.open(path, heads)  # other formats are read from a disk
+    elif hf.is_one(path) or (path / "modules.json").is_file():
         found = hf.open(path, heads, leave_out)
     elif tf1.is_one(path):
         found = tf1.open(path, heads, leave_out)

@@ -1,7 +1,6 @@
 """Starting from a checkpoint: what a recipe takes over from it, and parameters put together from both."""
 
 import dataclasses
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +11,7 @@ from bert_jax.checkpoint.formats import open_pretrained
 from bert_jax.checkpoint.pretrained import Pretrained, flat, tree
 from bert_jax.config import RECIPES_OWN, Config, ModelConfig, TokenizerConfig
 from bert_jax.errors import UserError
+from bert_jax.remote import path_of
 from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.text.wordpiece import identity
 
@@ -46,7 +46,7 @@ def opened(config: Config) -> Pretrained:
     Raises:
         UserError: as `open_pretrained`.
     """
-    return open_pretrained(Path(config.init_from), heads=None if config.init_parameters == "all" else ())
+    return open_pretrained(path_of(config.init_from), heads=None if config.init_parameters == "all" else ())
 
 
 def adopt_from(config: Config, model: ModelConfig, tokenizer: TokenizerConfig, where: str) -> Config:

@@ -11,6 +11,7 @@ from bert_jax.checkpoint.pretrained import NOT_ASKED_FOR, Pretrained, asked_for,
 from bert_jax.checkpoint.store import Checkpoints
 from bert_jax.config import ONLY_IN_TRAINING, ModelConfig, TokenizerConfig
 from bert_jax.errors import UserError
+from bert_jax.remote import is_remote
 from bert_jax.text.vocabulary import FILE, Vocabulary
 from bert_jax.text.wordpiece import identity
 
@@ -41,7 +42,7 @@ def find(path: Path) -> tuple[Path, int | None]:
     Raises:
         UserError: there is no run.
     """
-    path = path.absolute()
+    path = path if is_remote(path) else path.absolute()
     for directory, step in ((path, None), (path.parent, None), (path.parent.parent, path.name)):
         if (directory / CHECKPOINTS).is_dir():
             if directory != path and path.relative_to(directory).parts[0] != CHECKPOINTS:

@@ -18,8 +18,10 @@ from orbax.checkpoint import checkpoint_managers as policies
 from bert_jax.checkpoint import digests
 from bert_jax.checkpoint.layout import CANONICAL_VERSION
 from bert_jax.errors import UserError, refuse_differences
+from bert_jax.remote import files_of, is_remote, path_of
 
 UNFINISHED = "*.orbax-checkpoint-tmp*"  # what Orbax calls a step until it is complete
+COMPLETE = "commit_success.txt"  # what a step has in a bucket, where nothing is renamed, once it is complete
 ITEMS = ("params", "optimizer", "about")
 
 log = logging.getLogger(__name__)
@@ -40,13 +42,13 @@ class Checkpoints:
     """
 
     def __init__(self, directory: str | os.PathLike, keep: int = 1, keep_every: int = 0, read_only: bool = False):
-        self.directory = Path(directory).absolute()
+        self.directory = path_of(directory) if is_remote(directory) else Path(directory).absolute()
         self._read_only = read_only
         self._checked: dict[int, str | None] = {}  # what was found wrong with a step, by step
         if not read_only and jax.process_index() == 0:
             # What a killed run left half-written. Orbax would do it in a thread that outlives an early error.
-            for unfinished in self.directory.glob(UNFINISHED):
-                shutil.rmtree(unfinished)
+            for unfinished in self._unfinished():
+                unfinished.rmtree() if is_remote(unfinished) else shutil.rmtree(unfinished)
         self._manager = ocp.CheckpointManager(
             self.directory,
             options=ocp.CheckpointManagerOptions(
@@ -108,7 +110,7 @@ class Checkpoints:
         if not self._read_only and len(damaged) > 1:
             if jax.process_index() == 0:
                 for bad in list(damaged)[:-1]:
-                    os.rename(self.directory / str(bad), self.directory / f"damaged-{bad}-{time.time_ns()}")
+                    _set_aside(self.directory / str(bad), self.directory / f"damaged-{bad}-{time.time_ns()}")
             if jax.process_count() > 1:
                 multihost_utils.sync_global_devices("damaged checkpoints are set aside")
             self._manager.reload()
@@ -184,5 +186,23 @@ class Checkpoints:
         # Orbax calls this when all is written and before it gives the step its final name: a step has digests or is
         # no step. Its own files beside the items may still change.
         if jax.process_index() == 0:
-            for step in self.directory.glob(UNFINISHED):
+            for step in self._unfinished():
                 digests.write(step, ITEMS)
+
+    def _unfinished(self) -> list[Path]:
+        """What is no complete step."""
+        if not is_remote(self.directory):
+            return list(self.directory.glob(UNFINISHED))
+        steps = self.directory.iterdir() if self.directory.exists() else ()
+        return [step for step in steps if step.name.isdigit() and not (step / COMPLETE).exists()]
+
+
+def _set_aside(step: Path, to: Path) -> None:
+    if not is_remote(step):
+        os.rename(step, to)
+        return
+    for path in files_of(step):  # a bucket has no rename
+        copy = to / path.relative_to(step)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        path.copy(copy)
+    step.rmtree()

@@ -3,10 +3,10 @@
 import argparse
 import math
 import re
-from pathlib import Path
 
 from bert_jax.errors import UserError
 from bert_jax.model.heads import HEADS
+from bert_jax.remote import local_path, path_of
 
 DESCRIPTION = """Convert a BERT checkpoint. The source's format is recognised:
 
@@ -28,8 +28,8 @@ def main(argv: list[str]) -> None:
     """
     parser = argparse.ArgumentParser("python -m bert_jax convert", description=DESCRIPTION, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", metavar="SRC", type=Path, help="the checkpoint")
-    parser.add_argument("target", metavar="DST", type=Path, help="a directory that is not there yet")
+    parser.add_argument("source", metavar="SRC", type=path_of, help="the checkpoint")
+    parser.add_argument("target", metavar="DST", type=local_path, help="a directory that is not there yet")
     parser.add_argument("--to", required=True, choices=("orbax", "hf", "tf1"), help="the format to write")
     parser.add_argument("--heads", default="", help=f"heads to take, with commas: {', '.join(HEADS)}; 'none': the "
                         "encoder alone; by default all that the source has")

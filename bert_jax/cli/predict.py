@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from bert_jax.errors import UserError
+from bert_jax.remote import path_of
 
 DESCRIPTION = """Answer on new text with a fine-tuned checkpoint: a run of ours, or a Hugging Face directory.
 
@@ -24,7 +25,7 @@ def main(argv: list[str]) -> None:
     """
     parser = argparse.ArgumentParser("python -m bert_jax predict", description=DESCRIPTION, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", required=True, type=Path,
+    parser.add_argument("--checkpoint", required=True, type=path_of,
                         help="a workdir of a run, or a Hugging Face directory")
     parser.add_argument("--text", nargs="+", default=[], help="texts to answer on")
     parser.add_argument("--text_pair", nargs="+", default=[], help="the second text of each, for tasks of pairs")

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from bert_jax.errors import UserError
+from bert_jax.remote import path_of
 
 
 def main(argv: list[str]) -> None:
@@ -16,7 +17,7 @@ def main(argv: list[str]) -> None:
     """
     parser = argparse.ArgumentParser("python -m bert_jax report",
                                      description="Show a run, finished or not, and plot its curves.")
-    parser.add_argument("--workdir", required=True, type=Path, nargs="+", help="of the run, or of each of several")
+    parser.add_argument("--workdir", required=True, type=path_of, nargs="+", help="of the run, or of each of several")
     parser.add_argument("--reference", type=Path, metavar="FILE", help="write the band of these runs' held-out scores "
                         "there, for config.evaluate.reference; they are of one recipe with other seeds, and finished")
     args = parser.parse_args(argv)
@@ -35,9 +36,14 @@ def main(argv: list[str]) -> None:
 
 
 def _show(workdir: Path, console) -> None:
+    from bert_jax.checkpoint.runs import CHECKPOINTS
+    from bert_jax.remote import Mirror
     from bert_jax.training import curves, metrics, reference, run
     from bert_jax.training.report import show_results, show_state
 
+    mirror = Mirror(workdir, copy="shown")
+    mirror.pull(leave_out=(CHECKPOINTS, "store", "task", "tensorboard"))
+    workdir = mirror.local
     lines = metrics.read(workdir / run.METRICS)
     if not lines:
         raise UserError(f"{workdir} has no metrics to report", found=f"no lines in {workdir / run.METRICS}",

@@ -2,15 +2,16 @@
 
 import argparse
 import json
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from bert_jax.checkpoint import initial
+from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.cli.arguments import parse, parser_with_config
 from bert_jax.data import preparation, statistics
 from bert_jax.data.store import TokenStore
+from bert_jax.remote import Mirror, path_of
 from bert_jax.tasks import examples, tokenised
 from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.text.wordpiece import Encoder
@@ -40,16 +41,18 @@ def main(argv: list[str]) -> None:
         UserError: as `preparation.open_or_make`, or a data set to compare with is not there.
     """
     parser = parser_with_config("python -m bert_jax prepare store", SUMMARY)
-    parser.add_argument("--workdir", required=True, type=Path, help="of the run to come")
+    parser.add_argument("--workdir", required=True, type=path_of, help="of the run to come")
     parser.add_argument("--overlap", nargs="+", default=[], metavar="TASK",
                         help="labelled TFDS data sets, as glue/mrpc: which examples that are not for training stand in "
                         "the training text")
     parser.add_argument("--overlap_data_dir", default="", metavar="DIR", help="where these are prepared; empty: TFDS's "
                         "own default")
     args, config = parse(parser, argv)
-    config, source = initial.adopt(config, read_config(args.workdir))
-    args.workdir.mkdir(parents=True, exist_ok=True)
-    vocabulary, texts = preparation.open_or_make(config, args.workdir, source)
+    mirror = Mirror(args.workdir, copy="0")
+    mirror.pull(leave_out=(CHECKPOINTS,))
+    config, source = initial.adopt(config, read_config(mirror.local))
+    mirror.local.mkdir(parents=True, exist_ok=True)
+    vocabulary, texts = preparation.open_or_make(config, mirror.local, source)
     console = Console()
     stores = {(name, split): store for name, text in texts.items() for split, store in text._asdict().items()}
     found = {of: statistics.of_store(store, config.instances.length) for of, store in stores.items()}
@@ -69,6 +72,7 @@ def main(argv: list[str]) -> None:
                     console, store, name, task, args, vocabulary, Encoder(vocabulary, config.tokenizer))
     for of, store in stores.items():
         (store.directory / FILE).write_text(json.dumps(found[of], indent=1) + "\n")
+    mirror.push()
     console.print(f"  {FILE} beside each store, in {', '.join(str(store.directory) for store in stores.values())}",
                   soft_wrap=True, highlight=False)
 

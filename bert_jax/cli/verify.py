@@ -9,6 +9,7 @@ from pathlib import Path
 from bert_jax import config as configs
 from bert_jax.cli.arguments import load_recipe, parse, parser_with_config
 from bert_jax.config import Config
+from bert_jax.remote import local_path
 
 ROOT = Path(__file__).parents[2]
 CHECKS = ("parity", "speed", "resume")
@@ -26,7 +27,7 @@ def main(argv: list[str]) -> None:
         "Check this hardware, on one host: outputs and gradients beside PyTorch's and in all layouts; a step's time "
         "beside preflight's prediction; the input pipeline's rate beside the step's; a run that is killed and goes on. "
         "Writes a report to attach to an issue. Without --config the demo's recipe is taken and its corpus made first.")
-    parser.add_argument("--workdir", required=True, type=Path, help="gets the report, and what the checks leave")
+    parser.add_argument("--workdir", required=True, type=local_path, help="gets the report, and what the checks leave")
     parser.add_argument("--only", nargs="+", choices=CHECKS, default=CHECKS, help="not all of the checks")
     parser.add_argument("--inside", choices=CHECKS, help=argparse.SUPPRESS)  # the process of one check
     args, config = parse(parser, argv, default=_demo)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from etils import epath
 
-from bert_jax.data import tfrecord
+from bert_jax.data import records
 from bert_jax.errors import UserError, nearest
+from bert_jax.remote import is_remote, path_of
 
 # An ArrayRecord ends in a block of 64 KiB that is all but empty; the index of its records stands before it.
 _FINGERPRINT_BYTES = 256 << 10
@@ -37,9 +38,10 @@ def open_split(name: str, data_dir: str, split: str, *, section: str, hint: str)
     format = _choose_format(info)
     _check_split(info, split)
     _check_shards(info, split)
-    if format == "tfrecord":
-        return tfrecord.Source(info, split, tfrecord.Records(info.splits[split].file_instructions))
-    return builder.as_data_source(split, file_format=format)
+    if format == "array_record" and not is_remote(info.data_dir):
+        return builder.as_data_source(split, file_format=format)
+    # The ArrayRecord reader reaches no bucket, and does not say so: it finds no records there.
+    return records.Source(info, split, records.Records(info.splits[split].file_instructions, records.FILES[format]))
 
 
 def examples(source: Sequence, numbers: Sequence[int]) -> list[dict]:
@@ -95,6 +97,7 @@ def _find(name: str, data_dir: str, section: str, hint: str):
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core import constants, read_only_builder
 
+    path_of(data_dir)  # which tells of what is not installed
     # From the files alone: a directory reads the same whether its builder's code is known here or not.
     try:
         return read_only_builder.builder_from_files(name, data_dir=data_dir or None)

@@ -45,6 +45,7 @@ from bert_jax.data.store import (
     TokenStore,
 )
 from bert_jax.errors import UserError, plain, refuse_differences
+from bert_jax.remote import drop_copies
 from bert_jax.text.sentences import SPLITTERS
 from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.text.wordpiece import Encoder, identity
@@ -77,6 +78,7 @@ def open_or_build(directory: str | os.PathLike, corpus: CorpusConfig, split: str
         with _alone(directory):
             if not (directory / MANIFEST).exists():
                 _build(job, expected, workers or len(os.sched_getaffinity(0)), progress)
+                drop_copies(open_split(corpus, split).source.dataset_info.data_dir)
             shutil.rmtree(job.building, ignore_errors=True)
     return TokenStore.open(directory, expected)
 

@@ -23,6 +23,7 @@ from bert_jax.model.heads import LABELLED
 from bert_jax.objectives import OF_KIND
 from bert_jax.parallel import hosts
 from bert_jax.parallel import mesh as meshes
+from bert_jax.remote import path_of
 from bert_jax.tasks import tokenised
 from bert_jax.tasks.examples import Examples
 from bert_jax.tasks.tokenised import TokenisedTask, tokenise
@@ -60,7 +61,7 @@ class FineTuned:
         Raises:
             UserError: the checkpoint cannot be opened, has no such head or no vocabulary, or takes shorter texts.
         """
-        pretrained = open_pretrained(Path(path))
+        pretrained = open_pretrained(path_of(path))
         heads = [head for head in pretrained.heads if head in LABELLED]
         if not heads or not pretrained.kind:
             raise UserError(f"{pretrained.path} has not learned a task",

@@ -18,6 +18,7 @@ from bert_jax.errors import UserError
 from bert_jax.objectives import choose
 from bert_jax.parallel import hosts
 from bert_jax.parallel import mesh as meshes
+from bert_jax.remote import is_remote
 from bert_jax.training import run, state
 from bert_jax.training.held_out import HeldOut, held_out_sources, rows_of
 
@@ -86,7 +87,7 @@ def evaluate(config: Config, checkpoint: Path, workdir: Path, console: Console) 
 def _training_stores(origin: Path) -> list[TokenStore]:
     """Those of a run, of each of its corpora; none if one is not there."""
     began_with = run.read_config(origin)
-    if began_with is None:
+    if began_with is None or is_remote(origin) and not began_with.store.dir:  # a store is mapped, from a disk
         return []
     directories = [store_directory(began_with, origin, name) / "train" for name in corpora_of(began_with.corpus)]
     return list(map(TokenStore.open, directories)) if all((d / MANIFEST).exists() for d in directories) else []

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bert_jax.errors import UserError
+from bert_jax.remote import path_of
 
 FILE = "vocab.txt"  # what it is called beside a model
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -29,7 +30,7 @@ class Vocabulary:
             UserError: the file is missing, empty or not UTF-8, names a token twice or lacks a special token.
         """
         try:
-            content = Path(path).read_bytes()
+            content = path_of(path).read_bytes()
         except OSError as error:
             raise UserError(
                 f"the vocabulary {path} cannot be read",

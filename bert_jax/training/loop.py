@@ -15,6 +15,7 @@ from bert_jax.data.pipeline import prefetched
 from bert_jax.parallel import hosts
 from bert_jax.parallel import mesh as meshes
 from bert_jax.parallel.devices import peak_of
+from bert_jax.remote import Mirror
 from bert_jax.training import curves, provenance, reference, run, state, summary
 from bert_jax.training.budget import operations
 from bert_jax.training.clock import Stopwatch, Window
@@ -51,6 +52,10 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
     learning = Finetuning if config.task.name else Pretraining
     learning.check(config, mesh)
     reference.bands(config)
+    # In a bucket nothing can be appended to or mapped: the run works on a copy, and its checkpoints alone go there.
+    mirror = Mirror(workdir, copy=str(jax.process_index()))
+    checkpoints_at, workdir = workdir / CHECKPOINTS, mirror.local
+    mirror.pull(leave_out=(CHECKPOINTS,))
     config, source = initial.adopt(config, run.read_config(workdir))
     meshes.check_heads(mesh, config.model.num_heads)
     run.check_resume(config, workdir)
@@ -58,7 +63,7 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
     with contextlib.ExitStack() as during:
         during.enter_context(run.locked(workdir))
         checkpoints = during.enter_context(contextlib.closing(
-            Checkpoints(workdir / CHECKPOINTS, config.checkpoint.keep, config.checkpoint.keep_every)))
+            Checkpoints(checkpoints_at, config.checkpoint.keep, config.checkpoint.keep_every)))
         start = checkpoints.latest_good() or 0
         if (workdir / run.RESULTS).exists() and json.loads((workdir / run.RESULTS).read_text())["step"] == start:
             console.print(f"this run is done, with the parameters of step {start}")
@@ -66,8 +71,16 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
 
         if config.init_from and not (source or start):  # a run that was stopped before its first checkpoint
             source = initial.opened(config)
+        def prepared():
+            if not first_host:
+                mirror.pull(leave_out=(CHECKPOINTS,))  # what the first one has made
+            made = learning(config, workdir, source, progress=first_host)
+            if first_host:
+                mirror.push()
+            return made
+
         with clock("data preparation"):
-            material = hosts.first_host_first(lambda: learning(config, workdir, source, progress=first_host))
+            material = hosts.first_host_first(prepared)
             run.check_data(material.sources, workdir)
         vocabulary = material.vocabulary
         given = config
@@ -101,6 +114,7 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
         if first_host:
             run.begin(given, material.sources, workdir)
             provenance.write(workdir, start, material.manifests)
+            mirror.push()
         stop = min(config.train.stop_after or config.train.steps, config.train.steps)
         batches = prefetched(material.batch, start, stop, config.compute.data_threads, config.compute.prefetch)
         writer = during.enter_context(contextlib.closing(
@@ -154,6 +168,8 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
                     with window.paused(), clock("checkpoints"):
                         state.save(checkpoints, train_state, done, config, vocabulary, material.said(),
                                    score=held_out.counted(scores) if may_end else None)
+                        if first_host:
+                            mirror.push()
 
         if done < config.train.steps and not early.exhausted:
             with clock("checkpoints"):
@@ -181,4 +197,5 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
         results = scores | material.said() | dict(
             baselines=baselines, step=done, trained_steps=ended, seconds=clock.seconds())
         run.write_json(workdir / run.RESULTS, results)
+        mirror.push()
         return results

@@ -21,8 +21,9 @@ from bert_jax.errors import UserError
 from bert_jax.training import run
 from bert_jax.training.metrics import read as read_metrics
 
-# Few runs tell little of their spread, and other text, devices or versions of libraries change it a little.
-DEVIATIONS, SHARE = 4, 0.01
+# Half of a band is four deviations, at the step or over all steps since few runs tell little of their spread, or a
+# hundredth of the mean; where the text is not the same, as the demo's is not on another Python, three hundredths more.
+DEVIATIONS, SHARE, OTHER_TEXT = 4, 0.01, 0.03
 
 
 def make(workdirs: Sequence[Path]) -> dict:
@@ -40,12 +41,13 @@ def make(workdirs: Sequence[Path]) -> dict:
         if different := _different(keys, others):
             raise UserError(f"{workdir} is of another recipe than {workdirs[0]}", found=", ".join(different),
                             expected="runs that differ in their seeds alone")
-    steps = {}
-    for step in found[0][2]:
-        scores = [of_run[step] for _, _, of_run in found if step in of_run]
-        if len(scores) == len(workdirs):
-            steps[step] = {name: _band([one[name] for one in scores]) for name in scores[0]}
-    return dict(runs=len(workdirs), keys=keys, sources=sources, steps=steps)
+    of_runs = [of_run for _, _, of_run in found]
+    steps = [step for step in of_runs[0] if all(step in of_run for of_run in of_runs)]
+    values = {name: np.array([[of_run[step][name] for of_run in of_runs] for step in steps])
+              for name in of_runs[0][steps[0]]}  # [steps, runs]
+    bands = {name: _bands(of_name) for name, of_name in values.items()}
+    return dict(runs=len(workdirs), keys=keys, sources=sources, steps={
+        step: {name: of_name[i] for name, of_name in bands.items()} for i, step in enumerate(steps)})
 
 
 def read(path: str) -> dict:
@@ -82,7 +84,8 @@ def watch(config: Config, sources: dict, console: Console) -> Callable[[int, dic
     same_text = json.loads(json.dumps(sources)) == reference["sources"]
 
     def compare(step: int, scores: dict) -> dict:
-        bands = reference["steps"].get(str(step), {})
+        bands = {name: (mean, width + (0 if same_text else OTHER_TEXT * abs(mean)))
+                 for name, (mean, width) in reference["steps"].get(str(step), {}).items()}
         outside = {name: band for name, band in bands.items()
                    if name in scores and not abs(scores[name] - band[0]) <= band[1]}
         for name, (mean, width) in outside.items():
@@ -133,6 +136,8 @@ def _different(keys: dict, others: dict) -> list[str]:
     return [f"config.{name}" for name in keys if keys[name] != others.get(name)]
 
 
-def _band(values: list[float]) -> tuple[float, float]:
-    mean = float(np.mean(values))
-    return round(mean, 5), round(max(DEVIATIONS * float(np.std(values, ddof=1)), SHARE * abs(mean)), 5)
+def _bands(values: np.ndarray) -> list[tuple[float, float]]:
+    """Of each step mean and half of the band, from scores `[steps, runs]`."""
+    means, variances = values.mean(axis=1), values.var(axis=1, ddof=1)
+    widths = np.maximum(DEVIATIONS * np.sqrt(np.maximum(variances, variances.mean())), SHARE * np.abs(means))
+    return [(round(float(mean), 5), round(float(width), 5)) for mean, width in zip(means, widths)]

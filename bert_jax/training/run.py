@@ -72,13 +72,11 @@ def begin(config: Config, sources: dict[str, dict], workdir: Path) -> None:
 
 @contextlib.contextmanager
 def locked(workdir: Path) -> Iterator[None]:
-    """While it lasts, no other process trains in `workdir`, which is made if it is not there.
+    """While it lasts, no other process of this machine trains in `workdir`, which is made if it is not there.
 
     Raises:
         UserError: another one does, or the directory cannot be made.
     """
-    if "://" in str(workdir):
-        raise UserError(f"{workdir} is not a local directory", expected="a path on a disk that all hosts share")
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:

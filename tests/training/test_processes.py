@@ -26,9 +26,9 @@ def arguments(recipe) -> list[str]:
     return [f"--config.{name}={value}" for name, value in given.items() if value != default[name]]
 
 
-def start(recipe, workdir, *more, devices=1, **popen):
+def start(recipe, workdir, *more, devices=1, empty_in=None, **popen):
     environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
-    empty = workdir.parent / "empty.py"
+    empty = (empty_in or workdir.parent) / "empty.py"
     empty.write_text("from bert_jax.config import recipe as get_config\n")
     command = [sys.executable, str(ROOT / "train.py"), f"--config={empty}", f"--workdir={workdir}", *arguments(recipe)]
     return subprocess.Popen([*command, *more], cwd=ROOT, env=environment, stdout=subprocess.PIPE,
@@ -41,12 +41,12 @@ def finish(process, status=0) -> str:
     return output
 
 
-def start_hosts(recipe, workdir, hosts=2) -> list:
+def start_hosts(recipe, workdir, hosts=2, **more) -> list:
     """The same run on several hosts."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    return [start(recipe, workdir, f"--coordinator=localhost:{port}", f"--hosts={hosts}", f"--host_index={i}")
+    return [start(recipe, workdir, f"--coordinator=localhost:{port}", f"--hosts={hosts}", f"--host_index={i}", **more)
             for i in range(hosts)]
 
 

@@ -62,7 +62,12 @@ def test_a_run_outside_is_told_of(watched, loss):
     assert found == dict(outside_reference=1)
     assert "step 4: mlm_loss is" in said and "outside of 4.95 to 5.75, the band of 3 runs" in said
     assert "text" not in said
-    assert "the text is not the same" in watched(dict(mlm_loss=loss), sources=dict(train={}))[1]
+
+
+def test_other_text_has_a_wider_band(watched):
+    assert watched(dict(mlm_loss=5.35 + 0.55), sources=dict(train={})) == (dict(outside_reference=0), "")
+    found, said = watched(dict(mlm_loss=5.35 + 0.57), sources=dict(train={}))
+    assert found == dict(outside_reference=1) and "the text is not the same" in said
 
 
 def test_another_recipe_is_not_compared(watched):

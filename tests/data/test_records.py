@@ -77,7 +77,7 @@ def test_array_records_win_where_both_are_there(arrays, records):
     info = records / "little" / dataset.VERSION / "dataset_info.json"
     said = json.loads(info.read_text())
     info.write_text(json.dumps(said | dict(alternativeFileFormats=["array_record"])))
-    assert not isinstance(open_corpus("little", str(records), "train").source.data_source, prepared.tfrecord.Records)
+    assert not isinstance(open_corpus("little", str(records), "train").source.data_source, prepared.records.Records)
 
 
 @pytest.mark.full
