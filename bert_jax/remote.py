@@ -126,13 +126,14 @@ class Mirror:
         if not self.remote:
             return
         self.local.mkdir(parents=True, exist_ok=True)
-        there = set()
-        for path in files_of(self.remote, leave_out):
-            name = _relative(path, self.remote)
-            there.add(name)
+        there = {_relative(path, self.remote): path for path in files_of(self.remote, leave_out)}
+        # A token store whose manifest is here already is here: its files may be large.
+        stores = tuple(name.removesuffix("manifest.json") for name, path in there.items()
+                       if name.startswith("store/") and name.endswith("manifest.json")
+                       and (self.local / name).exists() and (self.local / name).read_bytes() == path.read_bytes())
+        for name, path in there.items():
             to = self.local / name
-            large_and_same = name.endswith(".bin") and to.exists() and to.stat().st_size == path.stat().length
-            if not large_and_same:
+            if not (stores and name.startswith(stores) and to.exists()):
                 to.parent.mkdir(parents=True, exist_ok=True)
                 _bring(path, to)
             self._pushed[name] = _state(to)

@@ -74,6 +74,23 @@ def test_a_pull_drops_what_is_not_there(bucket):
     assert not (mirror.local / "results.json").exists() and (mirror.local / "store/train/tokens.bin").exists()
 
 
+def test_a_store_comes_down_once(bucket):
+    """And again if its manifest is another one, though its files be as large."""
+    mirror, there = Mirror(path_of("gs://b/run")), epath.Path("gs://b/run/store/train")
+    there.mkdir(parents=True)
+    (there / "tokens.bin").write_bytes(b"abc")
+    (there / "manifest.json").write_bytes(b"{1}")
+    mirror.pull()
+    local = mirror.local / "store" / "train" / "tokens.bin"
+    before = local.stat().st_ino
+    mirror.pull()
+    assert local.stat().st_ino == before
+    (there / "tokens.bin").write_bytes(b"xyz")
+    (there / "manifest.json").write_bytes(b"{2}")
+    mirror.pull()
+    assert local.read_bytes() == b"xyz"
+
+
 def test_a_local_directory_is_its_own_mirror(tmp_path):
     mirror = Mirror(tmp_path)
     mirror.pull()

@@ -51,7 +51,9 @@ def _show(workdir: Path, console) -> None:
     results_path = workdir / run.RESULTS
     results = json.loads(results_path.read_text()) if results_path.exists() else {}
     config = run.read_config(workdir)
-    curves.plot(lines, results.get("baselines", {}), reference.bands(config) if config else {}, workdir / run.CURVES)
+    # A workdir that was copied from elsewhere may name a file that is not here.
+    bands = reference.bands(config) if config and Path(config.evaluate.reference).is_file() else {}
+    curves.plot(lines, results.get("baselines", {}), bands, workdir / run.CURVES)
     if results:
         show_results(console, results, workdir)
     else:

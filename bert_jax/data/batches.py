@@ -34,6 +34,7 @@ def predictions_of(config: Config) -> int:
 def masked_pairs(
     tokens: np.ndarray, instances: Instances, keys: np.ndarray, length: int, vocabulary: Vocabulary,
     masking: MaskingConfig | None, rate: float | None = None, types: bool = True,
+    document_ends: np.ndarray | None = None,
 ) -> Batch:
     """Rows of one sentence pair each, `[CLS] A [SEP] B [SEP]` and padding, masked; without B `[CLS] A [SEP]`.
 
@@ -46,6 +47,7 @@ def masked_pairs(
         masking: the recipe's section. None masks nothing: each token predicts the one that follows.
         rate: of masking, if not the recipe's.
         types: B is of type 1; otherwise all is of type 0.
+        document_ends: int64, rising, where documents end in the tokens: within B a [SEP] stands there. None for none.
 
     Returns:
         A batch of `len(instances)` rows with one example a row and `masking.max_predictions` predictions, or
@@ -54,10 +56,13 @@ def masked_pairs(
     rows, at = np.arange(len(instances)), np.arange(length, dtype=np.int32)
     a_end = instances.a_length + 1  # where A's [SEP] stands
     b_end = a_end + np.where(instances.b_length > 0, instances.b_length + 1, 0)  # where B's stands, if there is one
+    within_b = None if document_ends is None else _ends_within_b(instances, a_end, document_ends, length)
+    if within_b is not None:
+        b_end += within_b.sum(axis=1)
     after_a, present = at > a_end[:, None], at <= b_end[:, None]
     # Beside the segments it is some other token, or none and clipped: read and overwritten.
     source = np.where(after_a, (instances.b_start - a_end - 1)[:, None], (instances.a_start - 1)[:, None])
-    source += at
+    source += at if within_b is None else at - np.cumsum(within_b, axis=1)
     ids = np.where(present, tokens.take(source, mode="clip"), vocabulary.pad).astype(np.int32)
     ids[:, 0] = vocabulary.cls
     ids[rows, a_end] = ids[rows, b_end] = vocabulary.sep
@@ -71,6 +76,9 @@ def masked_pairs(
     )
     maskable = at < b_end[:, None]
     maskable[:, 0] = maskable[rows, a_end] = False
+    if within_b is not None:
+        ids[within_b] = vocabulary.sep
+        maskable[within_b] = False
     if masking is None:
         return of_all | following_tokens(ids, maskable)
 
@@ -85,6 +93,17 @@ def masked_pairs(
         mask_share=masking.mask_share, random_share=masking.random_share,
         mask_id=vocabulary.mask, vocab_size=len(vocabulary), words=words,
         spans=(masking.span_p, masking.span_longest) if masking.span_p else None)
+
+
+def _ends_within_b(instances: Instances, a_end: np.ndarray, document_ends: np.ndarray, length: int) -> np.ndarray:
+    """bool `[rows, length]`: where the [SEP] of a document stands within B, before another document."""
+    first = np.searchsorted(document_ends, instances.b_start, side="right")
+    many = np.maximum(np.searchsorted(document_ends, instances.b_start + instances.b_length, side="left") - first, 0)
+    row = np.repeat(np.arange(len(many)), many)
+    number = np.arange(len(row)) - np.repeat(np.cumsum(many) - many, many)  # of the end among those of its row
+    within_b = np.zeros((len(many), length), bool)
+    within_b[row, a_end[row] + 1 + document_ends[first[row] + number] - instances.b_start[row] + number] = True
+    return within_b
 
 
 def following_tokens(ids: np.ndarray, predictable: np.ndarray) -> Batch:

@@ -19,35 +19,34 @@ def plan_segments(
         document_begin: int64 `[documents]`, the first sentence of each document.
         document_end: int64 `[documents]`, one past its last.
         length: tokens of a row, special tokens included.
-        crossing: a row that has room at the end of a document goes on with the next one, after a [SEP]; with one, where
-            RoBERTa goes on with any number.
+        crossing: a row that has room at the end of a document goes on with the next ones, after a [SEP] each.
 
     Returns:
-        Instances in the order of the corpus; B is the next document's beginning, or of length 0.
+        Instances in the order of the corpus; B is what is of the next documents, one after the other, or of
+        length 0.
     """
     longest, counts = length - SPECIAL_TOKENS, document_end - document_begin
 
-    def reach(begin, tokens, end):
-        """The sentence up to which whole sentences from `begin` on fit into so many tokens."""
-        whole = np.searchsorted(sentence_offsets, sentence_offsets[begin] + tokens, side="right") - 1
-        return np.clip(whole, begin, end)
-
     def plan_some(numbers: np.ndarray) -> Instances:
         many = counts[numbers]
-        place = np.repeat(np.arange(len(numbers)), many)  # of each sentence's document among these
-        within = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
-        begin, end = document_begin[numbers[place]] + within, document_end[numbers[place]]
-        stop = np.maximum(reach(begin, longest, end), begin + 1)
-        a_start = sentence_offsets[begin]
-        a_length = np.minimum(sentence_offsets[stop] - a_start, longest)
-        following = numbers[np.minimum(place + 1, len(numbers) - 1)]
-        b_begin, room = document_begin[following], longest - 1 - a_length
-        goes_on = crossing & (stop == end) & (place + 1 < len(numbers)) & (room > 0)
-        b_stop = np.where(goes_on, reach(b_begin, np.maximum(room, 0), document_end[following]), b_begin)
-        b_start = sentence_offsets[b_begin]
-        at = walk(stop - begin + b_stop - b_begin)
-        b_length = sentence_offsets[b_stop] - b_start
-        return Instances(a_start[at], a_length[at].astype(np.int32), np.where(b_length > 0, b_start, 0)[at],
-                         b_length[at].astype(np.int32), np.zeros(len(at), bool))
+        last = np.cumsum(many)
+        document = np.repeat(np.arange(len(numbers)), many)  # of each sentence, among these
+        at = np.arange(many.sum())
+        sentence = document_begin[numbers[document]] + at - (last - many)[document]
+        tokens = np.concatenate([[0], np.cumsum(sentence_offsets[sentence + 1] - sentence_offsets[sentence])])
+        # What a row up to here takes: a token more for each document that it goes on to.
+        stop = np.searchsorted(tokens[1:] + document, tokens[at] + document + longest, side="right")
+        # Documents that are left out lie between others: a row ends before them.
+        follows = np.flatnonzero(document_begin[numbers[1:]] != document_end[numbers[:-1]])
+        run = np.searchsorted(follows, document)
+        end = np.append(last[follows], len(at))[run] if crossing else last[document]
+        stop = np.clip(stop, at + 1, end)
+        a_stop = np.minimum(stop, last[document])
+        b_length = tokens[stop] - tokens[a_stop]
+        b_start = np.where(b_length > 0, sentence_offsets[sentence[np.minimum(a_stop, len(at) - 1)]], 0)
+        met = walk(stop - at)
+        return Instances(sentence_offsets[sentence][met],
+                         np.minimum(tokens[a_stop] - tokens[at], longest)[met].astype(np.int32),
+                         b_start[met], b_length[met].astype(np.int32), np.zeros(len(met), bool))
 
     return concatenated([plan_some(numbers) for numbers in groups(counts)])

