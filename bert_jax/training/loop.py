@@ -166,10 +166,10 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
                         progress.held_out(done, scores)
                 if last or may_end or due(config.checkpoint.every):
                     with window.paused(), clock("checkpoints"):
+                        if first_host:  # before there is a checkpoint that would go on after these lines
+                            mirror.push()
                         state.save(checkpoints, train_state, done, config, vocabulary, material.said(),
                                    score=held_out.counted(scores) if may_end else None)
-                        if first_host:
-                            mirror.push()
 
         if done < config.train.steps and not early.exhausted:
             with clock("checkpoints"):
