@@ -13,16 +13,20 @@ from bert_jax.text.words import splitter
 
 def wordpiece(vocabulary: Vocabulary, config: TokenizerConfig) -> Callable[[str], list[int]]:
     """A function that gives the ids of a text; it adds no special tokens and finds none in the text."""
-    words = splitter(config)
-    # Not the library's own normaliser and splitter: they lower a final sigma otherwise, drop private characters but
-    # keep unassigned ones, and have Unicode tables of their own, with fewer punctuation marks.
-    pieces = WordPiece(vocabulary.ids, unk_token=UNK, max_input_chars_per_word=config.max_chars_per_word,
-                       continuing_subword_prefix=CONTINUATION).tokenize
+    words, pieces = splitter(config), pieces_of(vocabulary, config)
 
     def ids(text: str) -> list[int]:
         return [piece.id for word in words(text) for piece in pieces(word)]
 
     return ids
+
+
+def pieces_of(vocabulary: Vocabulary, config: TokenizerConfig) -> Callable[[str], list]:
+    """A function that gives the pieces of a word, as tokens of the `tokenizers` library."""
+    # Not the library's own normaliser and splitter: they lower a final sigma otherwise, drop private characters but
+    # keep unassigned ones, and have Unicode tables of their own, with fewer punctuation marks.
+    return WordPiece(vocabulary.ids, unk_token=UNK, max_input_chars_per_word=config.max_chars_per_word,
+                     continuing_subword_prefix=CONTINUATION).tokenize
 
 
 def identity(config: TokenizerConfig) -> dict:
@@ -34,7 +38,8 @@ def identity(config: TokenizerConfig) -> dict:
 # All rules see a space in these four wherever they stand, and what they do does not cross it, so text may be cut
 # there before all else. Other ASCII "spaces", such as the form feed, they drop and join what is around:
 # str.split() would not do.
-split_at_spaces = re.compile(r"[^ \t\n\r]+").findall
+_BETWEEN_SPACES = re.compile(r"[^ \t\n\r]+")
+split_at_spaces, between_spaces = _BETWEEN_SPACES.findall, _BETWEEN_SPACES.finditer
 
 
 class Encoder:
@@ -45,6 +50,7 @@ class Encoder:
     """
 
     def __init__(self, vocabulary: Vocabulary, config: TokenizerConfig):
+        self.vocabulary, self.config = vocabulary, config
         self._ids = _Remembered(wordpiece(vocabulary, config))
 
     def __call__(self, sentences: list[str]) -> tuple[np.ndarray, np.ndarray]:
