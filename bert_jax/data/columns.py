@@ -10,6 +10,7 @@ PAIRS = (("text", "text_pair"), ("text_a", "text_b"), ("text1", "text2"), ("sent
          ("question", "sentence"), ("question", "passage"), ("question", "context"), ("question", "answer"),
          ("query", "document"), ("#1 String", "#2 String"))
 TEXTS = ("tokens", "words", "text", "sentence", "review", "content", "document", "tweet", "question", "premise")
+CHOICES = ("choices", "endings", "options")
 LABELS = ("label", "labels", "gold_label", "target", "score", "class", "category", "sentiment", "rating", "tags",
           "ner_tags", "is_duplicate", "Quality")
 NUMBERS = ("idx", "id", "index", "guid", "uid", "pairID", "promptID", "")

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bert_jax.data import prepared
-from bert_jax.data.columns import choose_label, choose_texts
+from bert_jax.data.builders.squad import Answer, check_answer
+from bert_jax.data.columns import CHOICES, choose_label, choose_texts
 from bert_jax.errors import UserError
 
 _AT_ONCE = 1024
+ANSWERABLE, UNANSWERABLE = "answer", "no answer"  # what there may be to a question
 
 
 @dataclass(frozen=True)
@@ -17,25 +19,29 @@ class Examples:
     """Labelled texts of a split, in the order of their `idx` where they have one. Made by `read`.
 
     Attributes:
-        kind: 'classification', 'regression', 'multilabel' or 'tagging'.
-        texts_a: `[examples]` texts; of tagging, lists of words.
-        texts_b: `[examples]`, the second text of each pair; None where there are no pairs.
-        labels: int32 class ids `[examples]`, float32 numbers `[examples]`, bool `[examples, classes]` of several
-            labels an example, or int32 class ids `[words]` of each example; None where labels are hidden.
-        ids: int64 `[examples]`, the number of each in its file; without `idx`, in the data set.
-        label_names: by class id; none of numbers.
+        kind: 'classification', 'regression', 'multilabel', 'tagging', 'span' or 'choice'.
+        texts_a: `[examples]` texts: of spans the questions; of tagging, lists of words.
+        texts_b: `[examples]`, the second text of each pair: of spans the contexts; of choices a list of them; None
+            where there are no pairs.
+        labels: int32 class ids `[examples]`, of choices their numbers; float32 numbers `[examples]`; bool `[examples,
+            classes]` of several labels an example; int32 class ids `[words]` of each example; or of each question a
+            list of `Answer`s, empty where it has none. None where labels are hidden.
+        ids: int64 `[examples]`, the number of each in its file; without `idx`, in the data set. Of spans strings.
+        label_names: by class id; none of numbers; of spans ANSWERABLE, and UNANSWERABLE where that may be.
         features: which features these are: `texts` and `label`.
         identity: what was read, as `prepared.identity` says it.
+        documents: int64 `[examples]`, of tagging the document that each is of, if the data set says.
     """
 
     kind: str
     texts_a: list[str] | list[list[str]]
-    texts_b: list[str] | None
-    labels: np.ndarray | list[np.ndarray] | None
+    texts_b: list[str] | list[list[str]] | None
+    labels: np.ndarray | list | None
     ids: np.ndarray
     label_names: tuple[str, ...]
     features: dict[str, tuple[str, ...] | str]
     identity: dict = field(repr=False)
+    documents: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.texts_a)
@@ -44,8 +50,8 @@ class Examples:
 def read(name: str, data_dir: str, split: str, *, text: str = "", text_pair: str = "", label: str = "") -> Examples:
     """Reads a split of a prepared data set whole.
 
-    The kind of task follows from the label's feature: a class, a number, several classes, or several classes beside a
-    text that is a list of words.
+    The kind of task follows from the label's feature: a class, a number, several classes, several classes beside a
+    text that is a list of words, or answers, as SQuAD has them; a class beside a list of choices is the number of one.
 
     Args:
         name: a TFDS name with, where there is one, the config: 'glue/mrpc'.
@@ -63,6 +69,8 @@ def read(name: str, data_dir: str, split: str, *, text: str = "", text_pair: str
     features = source.dataset_info.features
     texts, label, kind = _choose(features, (text, text_pair), label, where)
     records = _records(source)
+    if kind == "span":
+        return _questions(records, texts, label, "is_impossible" in features, where, prepared.identity(source))
     numbered = "idx" in features and _is_scalar(features["idx"], np.integer)
     ids = np.array([record["idx"] if numbered else i for i, record in enumerate(records)], np.int64)
     order = np.argsort(ids, kind="stable")
@@ -77,7 +85,29 @@ def read(name: str, data_dir: str, split: str, *, text: str = "", text_pair: str
         texts_a=[_decoded(record[texts[0]]) for record in records],
         texts_b=[_decoded(record[texts[1]]) for record in records] if len(texts) == 2 else None,
         labels=_labels([record[label] for record in records], kind, names, f"{where}, split {split}, {label!r}"),
-        ids=ids, label_names=names, features=dict(texts=texts, label=label), identity=prepared.identity(source))
+        ids=ids, label_names=names, features=dict(texts=texts, label=label), identity=prepared.identity(source),
+        documents=np.array([record["document"] for record in records], np.int64) if "document" in features else None)
+
+
+def _questions(records: list[dict], texts: tuple[str, ...], label: str, unanswerable: bool, where: str,
+               identity: dict) -> Examples:
+    """Questions in the order in which the data set has them; those of a context need not stand together."""
+    questions, contexts = ([_decoded(record[text]) for record in records] for text in texts)
+    ids = np.array([_decoded(record["id"]) if "id" in record else str(i) for i, record in enumerate(records)])
+    answers = [[Answer(_decoded(text), int(start)) for text, start in zip(of["text"], of["answer_start"])]
+               for of in (record[label] for record in records)]
+    for id, context, of_question in zip(ids, contexts, answers):
+        for answer in of_question:
+            check_answer(answer, context, f"question {str(id)!r} of {where}")
+    hidden = not unanswerable and not any(answers)
+    if not (unanswerable or hidden or all(answers)):
+        raise UserError(f"a question of {where} has no answer", found=str(ids[answers.index([])]),
+                        expected="an answer to each, or the feature `is_impossible`, as SQuAD 2.0 has it",
+                        hint="prepare it anew: python -m bert_jax prepare squad")
+    return Examples(
+        kind="span", texts_a=questions, texts_b=contexts, labels=None if hidden else answers, ids=ids,
+        label_names=(ANSWERABLE, UNANSWERABLE) if unanswerable else (ANSWERABLE,),
+        features=dict(texts=texts, label=label), identity=identity)
 
 
 def opened(name: str, data_dir: str, split: str) -> Sequence:
@@ -85,12 +115,19 @@ def opened(name: str, data_dir: str, split: str) -> Sequence:
     return prepared.open_split(
         name, data_dir, split, section="task",
         hint="`python -m bert_jax prepare glue` for GLUE from its official files, "
-             "`python -m bert_jax prepare task` for your own files")
+             "`squad`, `ner`, `choice` or `task` instead of `glue` for others and your own files")
 
 
 def _choose(features, texts: Sequence[str], label: str, where: str) -> tuple[tuple[str, ...], str, str]:
     """Names of the features of text and label, and the kind of task."""
     kinds = {name: _kind(features[name]) for name in sorted(features)}  # which TFDS gives in any order
+    if "span" in kinds.values():
+        label = label or "answers"
+        texts = tuple(given or usual for given, usual in zip(texts, ("question", "context")))
+        there = [name for name, kind in kinds.items() if kind == "text"]
+        spans = [name for name, kind in kinds.items() if kind == "span"]
+        return (choose_texts(there, texts, where, ("--config.task.text", "--config.task.text_pair")),
+                choose_label(spans, label, where, "--config.task.label"), "span")
     labels = [name for name, kind in kinds.items() if kind in ("classification", "regression", "multilabel")]
     if len(labels) == 1:
         label = label or labels[0]
@@ -98,6 +135,11 @@ def _choose(features, texts: Sequence[str], label: str, where: str) -> tuple[tup
     kind = kinds[label]
     if kind == "multilabel" and "words" in kinds.values():
         kind = "tagging"
+    choices = [name for name in (texts[1:] if texts[1] else CHOICES) if kinds.get(name) == "words"][:1]
+    if kind == "classification" and choices:
+        there = [name for name, what in kinds.items() if what == "text"]
+        (first,) = choose_texts(there, (texts[0], ""), where, ("--config.task.text", ""))
+        return (first, *choices), label, "choice"
     wanted = "words" if kind == "tagging" else "text"
     there = [name for name, what in kinds.items() if what == wanted]
     return choose_texts(there, texts, where, ("--config.task.text", "--config.task.text_pair")), label, kind
@@ -108,7 +150,9 @@ def _kind(feature) -> str:
     from tensorflow_datasets import features
 
     if isinstance(feature, features.Sequence):
-        return {"text": "words", "classification": "multilabel"}.get(_kind(feature.feature), "")
+        return {"text": "words", "classification": "multilabel", "answer": "span"}.get(_kind(feature.feature), "")
+    if isinstance(feature, features.FeaturesDict):
+        return "answer" if {"text", "answer_start"} <= set(feature) else ""
     if isinstance(feature, features.Text):
         return "text"
     if isinstance(feature, features.ClassLabel):
@@ -146,7 +190,7 @@ def _labels(values: list, kind: str, names: tuple[str, ...], where: str):
     if kind == "regression":
         labels = np.array(values, np.float32)
         hidden = np.isnan(labels) | (labels == -1).all()
-    elif kind == "classification":
+    elif kind in ("classification", "choice"):
         labels = np.array(values, np.int32)
         hidden = labels == -1
     else:

@@ -73,6 +73,12 @@ def existing(name: str, data_dir: str, recipe: dict, version: str = VERSION):
                     hint="another --data_dir or another name, or remove the directory yourself")
 
 
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def write(documents: Iterable[tuple[str, str]], *, name: str, data_dir: str, description: str, recipe: dict,
           counts: dict | None = None):
     """Writes (split, text) pairs as the data set `name` with the feature `text`; all else as `write_examples`."""

@@ -8,7 +8,6 @@ a text, `labels` instead; of tagging, `tokens` and `tags` instead. `idx` is the 
 test rows has no labels they are hidden as TFDS hides them: -1 for classes and tags, NaN for numbers.
 """
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -98,7 +97,7 @@ def prepare(files: Mapping[str, Path], layout: Layout, name: str, data_dir: str)
     """
     dataset.check_name(name)
     counts = {split: _count(split, path, layout) for split, path in files.items()}
-    recipe = asdict(layout) | {split: _digest(path) for split, path in files.items()}
+    recipe = asdict(layout) | {split: dataset.digest(path) for split, path in files.items()}
     del recipe["inferred"]
     recipe = plain(recipe)
     return dataset.existing(name, data_dir, recipe) or dataset.write_examples(
@@ -283,7 +282,3 @@ def _features(layout: Layout) -> dict:
             shown = {"tokens": features.Sequence(features.Text()), "tags": features.Sequence(classes)}
     return shown | {"idx": np.int32}
 
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
