@@ -91,8 +91,23 @@ class TaskConfig:
     folds: int = key(0, "cross-validation: parts of train_split, of which one is scored on and the others are learned "
                      "from; classes have their shares in each; 0: none")
     fold: int = key(0, "the part that is scored on, from 0")
-    metrics: tuple = key((), "metrics, the mean of which counts; empty: GLUE's own, or what suits the kind of label")
-    length: int = key(128, "most tokens of an example, special tokens included; longer texts lose their end")
+    metrics: tuple = key((), "metrics, the mean of which counts, of entities and answers the first; empty: GLUE's own, "
+                         "or what suits the kind of label")
+    length: int = key(128, "most tokens of an example, special tokens included; longer texts lose their end, but of "
+                      "words to tag and of contexts of questions there are several windows; with choices, of each of "
+                      "them")
+    context: str = key("sentence", "of words to tag, what a window is over: a sentence, or all sentences of a document",
+                       choices=("sentence", "document"))
+    stride: int = key(0, "tokens by which windows follow each other; 0: 128 over contexts, as Google's code; half of "
+                      "a window over words")
+    stride_is: str = key("step", "what stride counts: from one window's first token to the next one's (Google), or "
+                         "what two windows share (Hugging Face)", choices=("step", "overlap"))
+    max_question_length: int = key(64, "most tokens of a question about a context; longer ones lose their end")
+    max_answer_length: int = key(30, "most tokens of an answer")
+    n_best: int = key(20, "answers to a question that are kept, the best one among them")
+    null_threshold: float = key(0.0, "by how much no answer must score better than the best one to be what is "
+                                "predicted, where there may be none; evaluate.py takes for 0 what the run found to be "
+                                "best")
     row_counts: int = key(2, "numbers of rows in which batches may come: each is compiled, and more of them are padded "
                           "less", free=True)
     cache_dir: str = key("", "directory of the tokenised task; empty: WORKDIR/task", free=True)
@@ -151,6 +166,12 @@ class ModelConfig:
                        "left-to-right language modelling")
     pooler: bool = key(True, "the dense layer over [CLS] that heads of whole examples read")
     num_labels: int = key(0, "outputs of a head that classifies examples or tokens; 0: there is no such head")
+    features: str = key("", "the feature-based approach: BERT stays as it is, and what these of its layers say is read "
+                        "by a BiLSTM, to which a head of tokens belongs; empty: BERT is fine-tuned",
+                        choices=("", "embeddings", "second_to_last", "last", "weighted_last_four", "concat_last_four",
+                                 "weighted_all"))
+    lstm_layers: int = key(2, "layers of that BiLSTM")
+    lstm_size: int = key(768, "its width, in each direction")
 
 
 @dataclass(frozen=True)
@@ -167,6 +188,7 @@ class OptimizerConfig:
                                "LAMB leaves as they are (Google's code: those that do not decay; the paper: none)")
     layer_decay: float = key(1.0, "learning rate of each layer of the encoder as a share of that of the one above it, "
                              "the embeddings' of the first one's; 1: all alike")
+    frozen: tuple = key((), "regular expressions of parameters that stay as they are, r'^/bert/' those of the encoder")
     ema_decay: float = key(0.0, "decay of a moving average of the parameters, which is then what is scored, saved as "
                            "the model and kept; 0: none")
     clip_norm: float = key(1.0, "largest norm of the gradient, over all parameters; 0: no clipping")
@@ -379,7 +401,7 @@ def resume_differences(before: Config, now: Config) -> list[tuple[str, object, o
 # What a model computes without dropout does not depend on these.
 ONLY_IN_TRAINING = ("hidden_dropout", "attention_dropout", "classifier_dropout", "initializer", "initializer_range")
 # Keys of the model that a recipe decides even if it starts from a checkpoint, whose the architecture is.
-RECIPES_OWN = (*ONLY_IN_TRAINING, "pooler", "num_labels")
+RECIPES_OWN = (*ONLY_IN_TRAINING, "pooler", "num_labels", "features", "lstm_layers", "lstm_size")
 
 
 def without_architecture(recipe: ml_collections.ConfigDict, given: Collection[str]) -> None:

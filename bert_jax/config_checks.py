@@ -83,8 +83,10 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
         if f.type is int and name not in ("seed", "evaluate.seed", "evaluate.every", "checkpoint.every", "mesh.data"):
             require(value >= 0, name, "a number that is not negative")
     for name in ("model.hidden_size", "model.num_layers", "model.num_heads", "model.intermediate_size",
-                 "model.max_position_embeddings", "model.type_vocab_size", "train.steps", "train.batch_size",
-                 "train.accumulation", "train.replicas", "task.row_counts", "log.every", "checkpoint.keep",
+                 "model.max_position_embeddings", "model.type_vocab_size", "model.lstm_layers", "model.lstm_size",
+                 "train.steps", "train.batch_size",
+                 "train.accumulation", "train.replicas", "task.row_counts", "task.max_question_length",
+                 "task.max_answer_length", "task.n_best", "log.every", "checkpoint.keep",
                  "log.profile_steps", "masking.max_predictions", "masking.span_longest",
                  "compute.vocab_multiple", "compute.prefetch", "compute.data_threads",
                  "tokenizer.vocab_size", "tokenizer.vocab_characters", "tokenizer.max_chars_per_word", "mesh.slice",
@@ -110,6 +112,8 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
             f"from 5 to model.max_position_embeddings, {model.max_position_embeddings}")
     check_phases(config, require)
     check_mixture(config.corpus, require)
+    require(not (config.task.folds and config.task.context == "document"), "task.folds",
+            "0 with windows over documents, whose sentences stay together", hint="--config.task.context=sentence")
     require(config.task.folds != 1, "task.folds", "at least 2, or 0 for none")
     require(config.task.fold < max(config.task.folds, 1), "task.fold", f"below task.folds, {config.task.folds}")
     require(not (config.task.folds and config.task.validation_splits), "task.folds", "0 with task.validation_splits",
@@ -129,10 +133,12 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
     if not (train.epochs or train.tokens or train.flops or optimizer.warmup_share):
         require(optimizer.warmup_steps <= train.steps, "optimizer.warmup_steps",
                 f"at most train.steps, {train.steps}", hint="a tenth of the steps is usual")
+    require(not config.model.features or optimizer.frozen, "optimizer.frozen", "not empty with model.features",
+            hint="--config.optimizer.frozen=\"(r'^/bert/',)\" keeps BERT as it is")
     for name in ("evaluate.every", "checkpoint.every"):
         require(at(config, name) >= -1, name, "a number of steps, or -1 for an epoch")
     require(config.mesh.data >= 1 or config.mesh.data == -1, "mesh.data", "at least 1, or -1 for all that is left")
-    for name in ("optimizer.decay_exclude", "optimizer.trust_exclude", "mesh.rules"):
+    for name in ("optimizer.decay_exclude", "optimizer.trust_exclude", "optimizer.frozen", "mesh.rules"):
         for rule in at(config, name):
             try:
                 re.compile(rule[0] if name == "mesh.rules" else rule)

@@ -20,6 +20,7 @@ from bert_jax.checkpoint.pretrained import (
     flat,
     mapped,
     read_json,
+    refuse_features,
     sizes,
     without,
     write_json,
@@ -129,6 +130,7 @@ def write(pretrained: Pretrained, directory: Path, dtype: str) -> tuple[str, ...
         UserError: `transformers` has no class with these heads.
     """
     name, model, notes = class_of(pretrained.heads), pretrained.model, []
+    refuse_features(pretrained)
     if model.causal and (name == "BertModel" or {*pretrained.heads} & {*POOLED}):
         raise UserError("transformers pools the first token, a model with causal attention the last", found=name,
                         expected="BertLMHeadModel, which does not pool", hint="--heads=mlm")
@@ -299,9 +301,10 @@ def _labels(config: dict, model: ModelConfig, heads: tuple[str, ...]) -> tuple[s
 
 
 def _kind(config: dict, model: ModelConfig, heads: tuple[str, ...]) -> str:
-    """The kind of task of a classifier: what `problem_type` says, or what `transformers` would take it for."""
+    """The kind of task of a head: of a classifier what `problem_type` says, or `transformers` would take it for."""
     if "class" not in heads:
-        return "tagging" if "tag" in heads else ""
+        kinds = dict(tag="tagging", span="span", choice="choice")
+        return next((kinds[head] for head in heads if head in kinds), "")
     return _PROBLEMS.get(config.get("problem_type"), "regression" if model.num_labels == 1 else "classification")
 
 
@@ -323,6 +326,8 @@ def _config(pretrained: Pretrained, architecture: str, dtype: str) -> dict:
         labels = pretrained.labels or [f"LABEL_{i}" for i in range(model.num_labels)]
         config |= dict(id2label={str(i): label for i, label in enumerate(labels)},
                        label2id={label: i for i, label in enumerate(labels)})
+    else:  # a head with another number of outputs would be made of another model's
+        config.pop("id2label", None), config.pop("label2id", None)
     problems = {kind: problem for problem, kind in _PROBLEMS.items()}
     if pretrained.kind in problems:
         config |= dict(problem_type=problems[pretrained.kind])

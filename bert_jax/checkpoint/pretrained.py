@@ -157,6 +157,13 @@ def mapped(tensors: dict[str, Tensor], model: ModelConfig, found: tuple[str, ...
     return names, left_out, read
 
 
+def refuse_features(pretrained: Pretrained) -> None:
+    """Raises a UserError if a head reads features by a BiLSTM: other programs have no such model."""
+    if pretrained.model.features and pretrained.heads:
+        raise UserError("other programs have no BiLSTM over a BERT", found=f"features: {pretrained.model.features}",
+                        expected="a head that reads BERT itself", hint="--to=orbax, or the encoder alone: --heads=none")
+
+
 def as_float32(x: np.ndarray, transposed: bool) -> np.ndarray:
     """The array as the canonical tree has it."""
     return (x.T if transposed else x).astype(np.float32, copy=False)

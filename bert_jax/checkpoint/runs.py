@@ -22,8 +22,11 @@ def about(
         model: ModelConfig, heads: tuple[str, ...], tokenizer: TokenizerConfig, vocabulary: Vocabulary | None) -> dict:
     """What a checkpoint is of: all that its parameters mean nothing without."""
     model = {name: value for name, value in dataclasses.asdict(model).items() if name not in ONLY_IN_TRAINING}
+    # What checkpoints are that do not say.
     if not model["causal"]:
-        del model["causal"]  # what checkpoints are that do not say
+        del model["causal"]
+    if not model["features"]:
+        del model["features"], model["lstm_layers"], model["lstm_size"]
     vocabulary = dict(vocabulary=vocabulary.digest if vocabulary else None)
     return dict(model=model, heads=list(heads), tokenizer=vocabulary | identity(tokenizer))
 
@@ -112,7 +115,7 @@ def open(path: Path, heads: tuple[str, ...] | None = None) -> Pretrained:
         wanted = tree({name: jax.ShapeDtypeStruct(shape, np.float32, sharding=everywhere)
                        for name, shape in shapes(model, found).items()})
         params, _ = checkpoints.restore(step, {}, wanted)
-        params = {part: params[part] for part in ("bert", *taken)}
+        params = {part: params[part] for part in dict.fromkeys(name.partition("/")[0] for name in names)}
         return jax.tree.map(lambda x: np.asarray(x.addressable_data(0)), params)
 
     vocabulary = Vocabulary.load(directory / FILE) if said["tokenizer"]["vocabulary"] else None

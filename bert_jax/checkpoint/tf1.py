@@ -19,6 +19,7 @@ from bert_jax.checkpoint.pretrained import (
     infer_lowercase,
     mapped,
     read_json,
+    refuse_features,
     sizes,
     without,
     write_json,
@@ -97,6 +98,7 @@ def write(pretrained: Pretrained, directory: Path) -> tuple[str, ...]:
         UserError: TensorFlow is not installed; Google's code has no such head.
     """
     check(pretrained.heads)
+    refuse_features(pretrained)
     model, notes, tensorflow = pretrained.model, [], _tensorflow()
     if model.causal:
         raise UserError("Google's code has no causal attention", found="config.model.causal = True",

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from bert_jax.config import ComputeConfig, ModelConfig
 from bert_jax.model.embeddings import Embeddings
 from bert_jax.model.encoder import Encoder
+from bert_jax.model.features import FeatureReader
 from bert_jax.model.heads import HEADS, Pooler
 from bert_jax.model.layers import Dropout
 from bert_jax.parallel.sharding import constrain_rows
@@ -62,14 +63,20 @@ class Bert(nn.Module):
             collect: return every layer's states and attention probabilities too.
 
         Returns:
-            `hidden` `[rows, length, hidden]`, with a pooler `pooled` `[rows, examples, hidden]`, the logits of each
-            head by its name, and if `collect`: `hidden_states` `[layers + 1, rows, length, hidden]`, embeddings first,
-            and `attentions` `[layers, rows, heads, length, length]`.
+            `hidden` `[rows, length, hidden]`, or with `features` what is read of them; with a pooler `pooled`
+            `[rows, examples, hidden]`; the logits of each head by its name; and if `collect`: `hidden_states`
+            `[layers + 1, rows, length, hidden]`, embeddings first, and `attentions` `[layers, rows, heads, length,
+            length]`.
         """
         if rows is None:
             rows = jnp.arange(batch["input_ids"].shape[0])
+        reads = bool(self.config.features and self.heads)  # the encoder itself has no such part
         encoded = Encoding(self.config, self.compute, name="bert")(
-            batch, rows, deterministic=deterministic, collect=collect)
+            batch, rows, deterministic=deterministic or reads, collect=collect or reads)
+        if reads:
+            encoded = jax.lax.stop_gradient(encoded)
+            encoded["hidden"] = FeatureReader(self.config, self.compute, name="features")(
+                encoded["hidden_states"], batch)
         dropout = Dropout(self.config.classifier_dropout)
         logits = {
             name: HEADS[name](self.config, self.compute, name=name)(

@@ -20,7 +20,15 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
         *[scale_by_trust_ratio(config.trust_exclude)] * (config.name == "lamb"),
         *[scale_by_depth(config.layer_decay)] * (config.layer_decay < 1),
         optax.scale_by_learning_rate(warmup_schedule(config, steps)),
+        *[optax.stateless(lambda updates, _: held(updates, config.frozen))] * bool(config.frozen),
     )
+
+
+def held(values, frozen: tuple[str, ...]):
+    """Gradients or updates, of parameters in whose paths one of the regular expressions is found 0."""
+    if not frozen:
+        return values
+    return jax.tree.map_with_path(lambda path, x: jnp.zeros_like(x) if named(path, frozen) else x, values)
 
 
 def clipped(gradients, norm: jax.Array, largest: float):

@@ -49,6 +49,10 @@ def make_model(config: Config) -> bert.Bert:
         raise UserError("config.model.causal is False", found="the objective 'lm', whose answers it would see",
                         expected="True with left-to-right language modelling", hint="--config.model.causal=True")
     for head in heads:
+        if config.model.features and head not in ("tag", "span"):
+            raise UserError(f"config.model.features is {config.model.features!r}",
+                            found=f"the head {head!r}", expected="a head of words or answers: 'tag' or 'span'",
+                            hint="--config.model.features='' fine-tunes BERT")
         if head in POOLED and not config.model.pooler:
             raise UserError("config.model.pooler is False", found=f"the head {head!r}, which reads the pooled output",
                             expected="True with such a head", hint="--config.model.pooler=True")

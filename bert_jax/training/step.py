@@ -9,7 +9,7 @@ from jax.sharding import Mesh
 
 from bert_jax.config import Config
 from bert_jax.objectives import choose
-from bert_jax.optim import clipped, make_optimizer
+from bert_jax.optim import clipped, held, make_optimizer
 from bert_jax.optim.schedules import warmup_schedule
 from bert_jax.parallel import mesh as meshes
 from bert_jax.training.state import TrainState, averaged, make_model
@@ -57,7 +57,7 @@ def make_train_step(config: Config) -> Callable:
 
         def gradient(part):
             gradients, metrics = jax.grad(loss, has_aux=True)(params, *part, weights, key)
-            return metrics, gradients
+            return metrics, held(gradients, config.optimizer.frozen)
 
         metrics, gradients = _summed(gradient, (batch, rows), train.accumulation)
         norm = optax.global_norm(gradients)
