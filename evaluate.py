@@ -83,7 +83,7 @@ def _score(args, config, console) -> None:
     import jax
 
     from bert_jax.checkpoint import runs
-    from bert_jax.evaluation.finetuned import score
+    from bert_jax.evaluation.finetuned import EVALUATION, score
     from bert_jax.evaluation.pretraining import evaluate
     from bert_jax.training.report import show_scores
     from bert_jax.training.run import write_json
@@ -102,6 +102,8 @@ def _score(args, config, console) -> None:
         write_json(workdir / "evaluation.json", scores)
     show_scores(console, scores)
     console.print(f"  {workdir / 'evaluation.json'}: these scores", highlight=False, soft_wrap=True)
+    if config.task.name:
+        console.print(f"  {workdir / EVALUATION}: what was predicted of each example", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -136,13 +136,22 @@ def final_state():
 @pytest.fixture(scope="session")
 def tasks_dir(tmp_path_factory):
     """A TFDS data directory with the data sets of `tests.made_tasks`, named by their kinds."""
-    from bert_jax.data.builders import local_task
-    from tests.made_tasks import rows
+    from bert_jax.data.builders import choice, local_task, squad
+    from tests.made_tasks import choice_rows, rows, squad_file
 
-    root = tmp_path_factory.mktemp("tasks")
+    root, counts = tmp_path_factory.mktemp("tasks"), (("train", 200), ("validation", 60))
+    for kind in ("span", "span2"):
+        files = {split: root / f"{kind}-{split}.json" for split, _ in counts}
+        for number, (split, count) in enumerate(counts):
+            files[split].write_text(json.dumps(squad_file(kind, count, number)))
+        squad.prepare(files, kind, str(root / "data"))
+    files = {split: root / f"choice-{split}.jsonl" for split, _ in counts}
+    for number, (split, count) in enumerate(counts):
+        files[split].write_text("".join(json.dumps(row) + "\n" for row in choice_rows(count, number)))
+    choice.prepare(files, choice.infer(files["train"]), "choice", str(root / "data"))
     for kind in ("classification", "regression", "multilabel", "tagging"):
         files = {}
-        for number, (split, count) in enumerate((("train", 200), ("validation", 60))):
+        for number, (split, count) in enumerate(counts):
             files[split] = root / f"{kind}-{split}.jsonl"
             files[split].write_text("".join(json.dumps(row) + "\n" for row in rows(kind, count, number)))
         local_task.prepare(files, local_task.infer(files["train"], kind=kind), kind, str(root / "data"))

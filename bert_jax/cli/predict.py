@@ -13,7 +13,16 @@ DESCRIPTION = """Answer on new text with a fine-tuned checkpoint: a run of ours,
 The text is given by --text (and --text_pair), or comes from a file: .tsv, .csv and .jsonl have columns, of which that
 of the text is inferred or named; any other file has a text a line. Each answer is a JSON object, printed or written to
 --output.
+
+What the text and the second text are depends on what the model has learned:
+
+  classes or numbers   the text, or both of a pair
+  tags of words        words between spaces; in .jsonl a list of words
+  answers              a question, and its context; --input may be a .json of SQuAD, whose ids the answers get
+  choices              the text, and all of its choices; in a file a column that is a list, or SWAG's columns
 """
+
+_OF_TWO = dict(span="questions with their contexts", choice="texts with their choices")
 
 
 def main(argv: list[str]) -> None:
@@ -28,34 +37,39 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--checkpoint", required=True, type=path_of,
                         help="a workdir of a run, or a Hugging Face directory")
     parser.add_argument("--text", nargs="+", default=[], help="texts to answer on")
-    parser.add_argument("--text_pair", nargs="+", default=[], help="the second text of each, for tasks of pairs")
+    parser.add_argument("--text_pair", nargs="+", default=[], help="the second text of each; one context for all "
+                        "questions; the choices of one text")
     parser.add_argument("--input", type=Path, help="a file of texts instead")
     parser.add_argument("--column", default="", help="of the file: the column of the text; by default it is inferred")
-    parser.add_argument("--column_pair", default="", help="the column of the second text")
+    parser.add_argument("--column_pair", default="", help="the column of the second text, the context or the list "
+                        "of choices")
     parser.add_argument("--output", type=Path, help="a file for the answers, a JSON object a line; by default they are "
                         "printed")
     parser.add_argument("--length", type=int, default=0, help="most tokens of an example, longer texts lose their end; "
                         "0: as many as in training, or if that is not known as the model takes")
+    parser.add_argument("--null_threshold", type=float, help="of answers: by how much none must score better than the "
+                        "best one to be what is predicted; without it, what the run found on its validation split")
     parser.add_argument("--batch_size", type=int, default=64, help="examples that are computed at once")
     args = parser.parse_args(argv)
     if bool(args.text) == bool(args.input):
         raise UserError("there is no text to answer on" if not args.text else "there are texts and a file",
                         expected="--text, or --input=FILE")
-    if args.text_pair and len(args.text_pair) != len(args.text):
-        raise UserError("--text_pair does not fit --text", found=f"{len(args.text)} and {len(args.text_pair)} texts",
-                        expected="as many of each")
 
     # After the options are known to be right: these imports take seconds.
     from bert_jax.evaluation.finetuned import FineTuned, in_chunks
 
-    model = FineTuned.load(args.checkpoint, args.length, args.batch_size)
+    model = FineTuned.load(args.checkpoint, args.length, args.batch_size, null_threshold=args.null_threshold)
+    ids = None
     if args.text:
-        rows = zip(args.text, args.text_pair) if args.text_pair else ((text,) for text in args.text)
-        if model.kind == "tagging":
-            rows = ((text.split(),) for text in args.text)
+        rows = _given(args.text, args.text_pair, model.kind)
+    elif model.kind == "span" and args.input.suffix == ".json":
+        ids, rows = _questions(args.input)
     else:
         rows = _rows(args.input, args.column, args.column_pair, model.kind)
-    answers = (json.dumps(answer, ensure_ascii=False) + "\n" for answer in in_chunks(model, rows))
+    found = in_chunks(model, rows)
+    if ids:
+        found = (dict(id=id) | answer for id, answer in zip(ids, found))
+    answers = (json.dumps(answer, ensure_ascii=False) + "\n" for answer in found)
     if not args.output:
         sys.stdout.writelines(answers)
         return
@@ -65,18 +79,53 @@ def main(argv: list[str]) -> None:
     temporary.replace(args.output)
 
 
+def _given(texts: list[str], pairs: list[str], kind: str) -> list[tuple]:
+    """(text,) or (text, pair) of what the command line gives."""
+    if kind == "span" and len(pairs) == 1:
+        pairs = pairs * len(texts)
+    if kind == "choice":
+        if len(texts) > 1 or len(pairs) < 2:
+            raise UserError("of choices the command line takes one text", found=f"{len(texts)} and {len(pairs)} texts",
+                            expected="--text TEXT --text_pair CHOICE CHOICE ...", hint="--input=FILE for several")
+        return [(texts[0], pairs)]
+    if pairs and len(pairs) != len(texts) or kind == "span" and not pairs:
+        raise UserError("--text_pair does not fit --text", found=f"{len(texts)} and {len(pairs)} texts",
+                        expected="as many of each" + ", or one context for all questions" * (kind == "span"))
+    if kind == "tagging":
+        return [(text.split(),) for text in texts]
+    return list(zip(texts, pairs)) if pairs else [(text,) for text in texts]
+
+
+def _questions(path: Path) -> tuple[list[str], list[tuple]]:
+    """The ids of a file of SQuAD, and (question, context) of each."""
+    from bert_jax.data.builders import squad
+
+    found = squad.questions(path)
+    return ([question["id"] for _, _, question in found],
+            [(question["question"], context) for _, context, question in found])
+
+
 def _rows(path: Path, column: str, column_pair: str, kind: str):
     """(text,) or (text, pair) of each row of a file."""
-    from bert_jax.data.builders import tables
+    from bert_jax.data.builders import choice, tables
     from bert_jax.data.builders.lines import lines
     from bert_jax.data.columns import choose_texts
 
     if path.suffix.removeprefix(".") not in (*tables.FORMATS, "json"):
         if not path.is_file():
             raise UserError(f"the file {path} is not there", expected="a file of texts")
+        if kind in _OF_TWO:
+            raise UserError(f"the model takes {_OF_TWO[kind]}", found=f"{path}, a text a line",
+                            expected="columns: a .tsv, .csv or .jsonl" + ", or a .json of SQuAD" * (kind == "span"))
         return ((line.split() if kind == "tagging" else line.rstrip("\r\n"),) for line in lines(path))
     format = tables.format_of(path)
+    if kind == "choice":
+        layout = choice.infer(path, text=column, choices=(column_pair,) if column_pair else (), labelled=False)
+        return (choice.texts(row, layout, path, number) for number, row in tables.read(path, format))
     texts = choose_texts(tables.columns(path, format), (column, column_pair), str(path), ("--column", "--column_pair"))
+    if kind in _OF_TWO and len(texts) < 2:
+        raise UserError(f"the model takes {_OF_TWO[kind]}", found=f"one column of {path}, {texts[0]!r}",
+                        expected="two columns, as 'question' and 'context'", hint="--column_pair=COLUMN")
     return (tuple(_text(tables.cell(row, name, path, number), f"{path}:{number}: {name!r}", kind) for name in texts)
             for number, row in tables.read(path, format))
 

@@ -85,7 +85,9 @@ def _show_overlap(console: Console, store: TokenStore, name: str, task: str, arg
         if split == "train":
             continue
         of_split = tokenised.tokenise(examples.read(task, args.overlap_data_dir, split), encode)
-        texts = [of_split.tokens[begin:end] for row in of_split.offsets for begin, end in zip(row[:-1], row[1:])]
+        # A context that several questions share is one text.
+        places = dict.fromkeys(zip(of_split.begins.ravel().tolist(), of_split.lengths.ravel().tolist()))
+        texts = [of_split.tokens[begin:begin + length] for begin, length in places]
         n, long, found = statistics.overlap(store, texts)
         said[split] = dict(tokens=n, texts=len(texts), long_enough=int(long.sum()), found=int(found.sum()))
         console.print(f"{task}, {split}: {found.sum():,} of {long.sum():,} texts of at least {n} tokens have {n} of "

@@ -67,7 +67,7 @@ def _of_task(task: str, found: dict, workdir: Path) -> list[Picture]:
     if predicted.kind in ("classification", "tagging") and 0 < len(predicted.classes) <= MOST_CLASSES:
         keep("confusion", confusion(title, predicted),
              "Rows are labels, columns what was predicted; colours and percentages are shares of a row.")
-    if predicted.kind == "classification":
+    if predicted.kind in predictions.ONE_OF:
         keep("calibration", calibration(title, predicted),
              "How often the model is right where it is so sure: of a calibrated one the points lie on the dashed line. "
              "Bars are 95% Wilson intervals.")

@@ -12,6 +12,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from bert_jax.training.run import PREDICTIONS
 
+ONE_OF = ("classification", "choice")  # kinds of tasks in which a prediction has a probability
 BINS = 10  # of confidences, all of the same width
 
 
@@ -20,10 +21,10 @@ class Predicted:
     """The labels of a split and what a model said of them.
 
     Attributes:
-        kind: 'classification', 'regression', 'multilabel' or 'tagging'.
+        kind: 'classification', 'choice', 'regression', 'multilabel' or 'tagging'.
         labels: names of classes or numbers `[examples]`, names `[words]` of tagging, or a list of names an example.
         predictions: the same of what was predicted.
-        confidences: float64 `[examples]`, of classification the probability of what was predicted; None otherwise.
+        confidences: float64 `[examples]`, of classes and choices the probability of what was predicted; None otherwise.
     """
 
     kind: str
@@ -41,7 +42,7 @@ class Predicted:
 
 
 def read(run: Path, split: str, kind: str) -> Predicted | None:
-    """The predictions of a run on a split; None if it left none, or their labels are hidden.
+    """The predictions of a run on a split; None if it left none, their labels are hidden, or they are answers.
 
     Args:
         run: its workdir.
@@ -50,12 +51,12 @@ def read(run: Path, split: str, kind: str) -> Predicted | None:
     """
     path = run / PREDICTIONS / f"{split}.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines() if line] if path.exists() else []
-    if not lines or "label" not in lines[0]:
+    if not lines or "label" not in lines[0] or kind == "span":
         return None
     labels, predictions = ([line[name] for line in lines] for name in ("label", "prediction"))
     if kind == "tagging":  # words are what is counted
         labels, predictions = (list(itertools.chain.from_iterable(x)) for x in (labels, predictions))
-    confidences = np.array([max(line["probabilities"]) for line in lines]) if kind == "classification" else None
+    confidences = np.array([max(line["probabilities"]) for line in lines]) if kind in ONE_OF else None
     return Predicted(kind, labels, predictions, confidences)
 
 
@@ -90,7 +91,7 @@ class Calibration:
 
 
 def calibration(predicted: Predicted) -> Calibration:
-    """The calibration of a classification, in BINS bins of the same width from 0 to 1; NaN counts as no confidence."""
+    """The calibration of classes or choices, in BINS bins of one width from 0 to 1; NaN counts as no confidence."""
     right = np.array(predicted.labels) == np.array(predicted.predictions)
     sure = np.nan_to_num(predicted.confidences)
     found = stats.binned_statistic(sure, [sure, right], statistic="mean", bins=BINS, range=(0, 1))

@@ -165,7 +165,7 @@ def results_of(planned: list[Run], workdir: Path) -> dict[str, dict]:
     Returns:
         For each task its `kind`, `metric` (that counts), `runs` (setting, seed, fold, scores, seconds, directory),
         `settings` (each with `best`, `median`, `mean`, `deviation` and `interval` over its runs), `selected` (the
-        setting with the best mean) and `best` (the directory of the best run with it); of a classification
+        setting with the best mean) and `best` (the directory of the best run with it); of classes and choices
         `expected_calibration_error` too, of that run on the split that counts.
     """
     found = {}
@@ -174,7 +174,7 @@ def results_of(planned: list[Run], workdir: Path) -> dict[str, dict]:
             continue
         found[task] = results
         predicted = predictions.read(workdir / results["best"], split_of(results["metric"]), results["kind"])
-        if predicted and predicted.kind == "classification":
+        if predicted and predicted.kind in predictions.ONE_OF:
             results["expected_calibration_error"] = predictions.calibration(predicted).error
     return found
 

@@ -144,7 +144,7 @@ def _predict(one: Run, directory: Path, files: list[str]) -> dict[str, str]:
                                 hint="prepare it anew: `python -m bert_jax prepare glue` with the official files")
         predictions = model.predictions(examples_of)
         try:
-            texts[file] = leaderboard_file(task, predictions.ids, predictions.decided)
+            texts[file] = leaderboard_file(task, predictions.task.ids, predictions.decided)
         except ValueError as error:
             raise UserError(f"{file} cannot be made of the split {split!r} of {task.name} and the model in {directory}",
                             found=str(error), expected="rows 0, 1, ... and a class or number for each") from None

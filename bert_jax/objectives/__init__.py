@@ -9,13 +9,14 @@ may be computed in parts, or over a mesh, and gives the loss of the whole batch:
 """
 
 from bert_jax.errors import UserError, nearest
-from bert_jax.objectives import classification, lm, mlm, multilabel, nsp, regression, sop, tag
+from bert_jax.objectives import classification, lm, mlm, multilabel, multiple_choice, nsp, regression, sop, span, tag
 
 OBJECTIVES = {"mlm": mlm, "lm": lm, "nsp": nsp, "sop": sop, "class": classification, "regression": regression,
-              "multilabel": multilabel, "tag": tag}
+              "multilabel": multilabel, "tag": tag, "span": span, "choice": multiple_choice}
 LANGUAGE = ("mlm", "lm")  # what a run on a corpus learns of its tokens
 # What is learned of a task, by its kind.
-OF_KIND = dict(classification="class", regression="regression", multilabel="multilabel", tagging="tag")
+OF_KIND = dict(classification="class", regression="regression", multilabel="multilabel", tagging="tag", span="span",
+               choice="choice")
 
 
 def choose(names: tuple[str, ...]) -> dict:

@@ -16,17 +16,19 @@ from bert_jax.config import Config
 from bert_jax.data import preparation
 from bert_jax.data.batches import Batch
 from bert_jax.errors import UserError, nearest
-from bert_jax.objectives import OF_KIND
+from bert_jax.model.heads import LABELLED
+from bert_jax.objectives import OBJECTIVES, OF_KIND
 from bert_jax.parallel import mesh as meshes
-from bert_jax.tasks import folds, metrics, tokenised
+from bert_jax.tasks import answers, entities, folds, metrics, tokenised
+from bert_jax.tasks.answers import Answers
 from bert_jax.tasks.glue import TASKS
+from bert_jax.tasks.inputs import inputs_of
+from bert_jax.tasks.predictions import Predictions, check_metrics, score, usual_metrics
 from bert_jax.tasks.source import Packed, shuffled
 from bert_jax.tasks.tokenised import TokenisedTask
-from bert_jax.training.predicting import Predictions, Predictor
+from bert_jax.training.predicting import Predictor
 
-# Of a task that names none, by its kind.
-USUAL_METRICS = dict(classification=("accuracy", "macro_f1"), regression=("pearson", "spearman"),
-                     multilabel=("micro_f1", "macro_f1"), tagging=("accuracy", "macro_f1"))
+_METRICS = (*metrics.METRICS, *entities.METRICS, *answers.METRICS_WITH_UNANSWERABLE)
 
 
 def validation_splits(config: Config) -> tuple[str, ...]:
@@ -44,15 +46,14 @@ def scored_splits(config: Config, opened: Callable[[str], TokenisedTask]) -> dic
     return {split: opened(split) for split in validation_splits(config)}
 
 
-def scores_of(config: Config, kind: str, split: str, labels: np.ndarray, decided: np.ndarray) -> dict[str, float]:
-    """'SPLIT/METRIC' for each of the metrics that a recipe scores by."""
+def metrics_of(config: Config, task: TokenisedTask) -> tuple[str, ...]:
+    """The metrics that a recipe scores a task by."""
     glue = TASKS.get(config.task.name.removeprefix("glue/"))
-    names = config.task.metrics or (glue.metrics if glue else USUAL_METRICS[kind])
-    return {f"{split}/{name}": value for name, value in metrics.score(names, labels, decided).items()}
+    return config.task.metrics or (glue.metrics if glue else usual_metrics(task))
 
 
 def counted(config: Config, scores: dict[str, float]) -> str:
-    """The name of the score that counts: of the first validation split the mean of the metrics, or the only one."""
+    """The name of the score that counts: of the first validation split the mean of the metrics, or the first one."""
     split = validation_splits(config)[0]
     names = [name for name in scores if name.startswith(f"{split}/") and name != f"{split}/loss"]
     return f"{split}/mean" if f"{split}/mean" in names else names[0]
@@ -96,6 +97,7 @@ class Finetuning:
                                 expected="labels to learn from, or to score with",
                                 hint="another --config.task.train_split or --config.task.validation_splits")
             tokenised.check_same_labels(self._train, task, (config.task.train_split, split))
+        check_metrics(self._train, config.task.metrics)
         self.manifests = self.sources = {split: task.source for split, task in splits.items()}
 
     @staticmethod
@@ -107,44 +109,46 @@ class Finetuning:
                             expected="a checkpoint to start from, or the vocabulary of a model that starts at random",
                             hint="--config.init_from=PATH")
         for name in config.task.metrics:
-            if name not in metrics.METRICS:
-                close = nearest(name, metrics.METRICS)
+            if name not in _METRICS:
+                close = nearest(name, _METRICS)
                 raise UserError("config.task.metrics names a metric that is not known", found=repr(name),
-                                expected=f"some of {', '.join(metrics.METRICS)}",
+                                expected=f"some of {', '.join(dict.fromkeys(_METRICS))}",
                                 hint=f"did you mean {close!r}?" if close else None)
 
     def plan(self, config: Config, mesh: Mesh, console: Console) -> Config:
         """Plans all batches; returns the recipe with all that follows from the data."""
         task, train = self._train, config.train
-        config = configs.with_steps(configs.with_vocabulary(config, len(self.vocabulary)), len(task))
-        labels = max(len(task.label_names), 1)
-        config = dataclasses.replace(config, objectives=(OF_KIND[task.kind],),
+        self._inputs = inputs = inputs_of(task, config.task)
+        config = configs.with_steps(configs.with_vocabulary(config, len(self.vocabulary)), len(inputs))
+        objective = OF_KIND[task.kind]
+        labels = max(len(task.label_names), 1) if OBJECTIVES[objective].HEAD in LABELLED else 0
+        config = dataclasses.replace(config, objectives=(objective,),
                                      model=dataclasses.replace(config.model, num_labels=labels))
         multiple = meshes.row_shards(mesh) * train.accumulation
-        chosen = shuffled(len(task), train.batch_size, config.train.steps, config.seed)
-        self._packed = Packed(task, chosen, self.vocabulary, config.task.length, config.task.row_counts, multiple)
+        chosen = shuffled(len(inputs), train.batch_size, config.train.steps, config.seed)
+        self._packed = Packed(inputs, chosen, self.vocabulary, config.task.row_counts, multiple)
         self._host_rows = {rows: meshes.host_rows(mesh, rows) for rows in self._packed.counts}
-        self.examples = len(task)
+        self.examples = len(inputs)
         self._config, self._mesh = config, mesh
         return config
 
     def shapes(self) -> dict[tuple[int, int], dict[str, jax.ShapeDtypeStruct]]:
         """The shapes in which batches come, by rows and tokens."""
         of_first = self._packed.batch(0)[0]
-        return {(rows, self._config.task.length): {
+        return {(rows, self._inputs.row_length): {
             name: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype) for name, x in of_first.items()}
             for rows in self._packed.counts}
 
     def steps_by_shape(self) -> dict[tuple[int, int], np.ndarray]:
         """The steps whose batches have a shape, int64."""
-        return {(rows, self._config.task.length): np.flatnonzero(self._packed.rows == rows)
+        return {(rows, self._inputs.row_length): np.flatnonzero(self._packed.rows == rows)
                 for rows in np.unique(self._packed.rows).tolist()}
 
     def batch(self, step: int) -> tuple[tuple[int, int], Batch]:
         """Rows and tokens of a step's batch, and those of its rows that this host prepares."""
-        batch, _, _ = self._packed.batch(step)
+        batch, *_ = self._packed.batch(step)
         rows = int(self._packed.rows[step])
-        return (rows, self._config.task.length), {name: x[self._host_rows[rows]] for name, x in batch.items()}
+        return (rows, self._inputs.row_length), {name: x[self._host_rows[rows]] for name, x in batch.items()}
 
     def held_out(self, params_sharding) -> "Validation":
         """What scores parameters on the validation splits."""
@@ -156,13 +160,16 @@ class Finetuning:
         return dict(labels=list(self._train.label_names), kind=self._train.kind, length=self._config.task.length)
 
     def baselines(self) -> dict[str, float]:
-        """What no learning at all would score: the most frequent class, or the mean, of the training split."""
+        """What no learning at all would score: the most frequent class, or the mean, of the training split; of answers
+        that there is none to any question."""
         kind, labels, found = self._train.kind, self._train.known_labels, {}
-        guess = {"regression": lambda: labels.mean(), "multilabel": lambda: labels.mean(axis=0) > 0.5}.get(
-            kind, lambda: np.bincount(labels).argmax())()
+        guess = {"regression": lambda: labels.mean(), "multilabel": lambda: labels.mean(axis=0) > 0.5,
+                 "span": lambda: ""}.get(kind, lambda: np.bincount(labels).argmax())()
         for split, task in self._scored.items():
-            truth = task.known_labels
-            found |= scores_of(self._config, kind, split, truth, np.broadcast_to(guess, truth.shape))
+            names = metrics_of(self._config, task)
+            scores = answers.unanswered(task).score(names) if kind == "span" else score(
+                task, np.broadcast_to(guess, task.known_labels.shape), names)
+            found |= {f"{split}/{name}": value for name, value in scores.items()}
         return found
 
     def facts(self) -> dict[str, str]:
@@ -171,14 +178,16 @@ class Finetuning:
         held_out = ", ".join(f"{len(scored):,} of {split}" for split, scored in self._scored.items())
         names = ", ".join((*task.label_names[:6], *["..."] * (len(task.label_names) > 6)))
         labels = f"{len(task.label_names)} classes ({names})" if names else "numbers"
-        cut = f"; {self._packed.truncated:,} are cut to {config.task.length} tokens" if self._packed.truncated else ""
+        inputs, what = self._inputs, "questions" if task.kind == "span" else "texts"
+        windows = f" in {len(inputs):,} windows" if len(inputs) != len(task) else ""
+        cut = f"; {inputs.truncated:,} lose tokens of their {what}" if inputs.truncated else ""
         source = config.task.train_split
         if config.task.folds:
             source += f", all but fold {config.task.fold} of {config.task.folds}"
         return {"task": f"{config.task.name}, {task.kind}: {labels}",
-                "data": f"{len(task):,} examples of {source}{cut}; scored on {held_out}",
-                "batch": f"{config.train.batch_size} examples in {' or '.join(map(str, self._packed.counts))} rows of "
-                         f"{config.task.length} tokens"}
+                "data": f"{len(task):,} examples of {source}{windows}{cut}; scored on {held_out}",
+                "batch": f"{config.train.batch_size} {'windows' if windows else 'examples'} in "
+                         f"{' or '.join(map(str, self._packed.counts))} rows of {inputs.row_length} tokens"}
 
 
 class Validation:
@@ -187,24 +196,42 @@ class Validation:
     def __init__(self, splits: dict[str, TokenisedTask], config: Config, predict: Predictor):
         self._splits, self._config, self._predict = splits, config, predict
         self.examples = sum(map(len, splits.values()))
-        self.predictions: dict[str, Predictions] = {}
+        self.predictions: dict[str, Predictions | Answers] = {}
 
     def score(self, params) -> dict[str, float]:
-        """The metrics of each split, 'SPLIT/METRIC', and its loss; keeps the predictions."""
+        """The metrics of each split, 'SPLIT/METRIC', and its loss, unless its labels are hidden; keeps the predictions.
+        """
         found = {}
         for split, task in self._splits.items():
             self.predictions[split] = said = self._predict(params, task)
+            if task.hidden:
+                continue
             found[f"{split}/loss"] = said.loss
-            found |= scores_of(self._config, task.kind, split, said.labels, said.decided)
+            scores = said.score(metrics_of(self._config, task))
+            found |= {f"{split}/{name}": value for name, value in scores.items()}
         return found | dict(examples=self.examples)
 
     def counted(self, scores: dict[str, float]) -> float:
         """What says how good scores are, larger being better."""
         return scores[counted(self._config, scores)]
 
-    def write(self, directory: Path) -> None:
-        """Writes what the last `score` predicted, a JSON object an example, as `SPLIT.jsonl`."""
+    def write(self, directory: Path, tune: bool = True) -> None:
+        """Writes what the last `score` predicted, a JSON object an example, as `SPLIT.jsonl`, and answers also in the
+        files that SQuAD's official scorers read, `SPLIT.predictions.json` and others.
+
+        Args:
+            directory: is made if it is not there.
+            tune: where there may be no answer, decide by the threshold that is best on the first split.
+        """
         directory.mkdir(exist_ok=True)
+        threshold = None
         for split, predictions in self.predictions.items():
-            lines = (json.dumps(line) + "\n" for line in predictions.lines(self._splits[split].label_names))
+            if isinstance(predictions, Answers):
+                if tune and threshold is None:
+                    threshold = predictions.best_threshold()
+                if tune:
+                    predictions = dataclasses.replace(predictions, threshold=threshold)
+                for name, values in predictions.official_files().items():
+                    (directory / f"{split}.{name}.json").write_text(json.dumps(values, indent=1) + "\n")
+            lines = (json.dumps(line) + "\n" for line in predictions.lines())
             (directory / f"{split}.jsonl").write_text("".join(lines))

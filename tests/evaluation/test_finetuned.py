@@ -8,13 +8,14 @@ from rich.console import Console
 
 import evaluate
 from bert_jax import config as configs
+from bert_jax.__main__ import main
 from bert_jax.checkpoint.formats import convert, open_pretrained
 from bert_jax.cli import predict
 from bert_jax.errors import UserError
 from bert_jax.evaluation.finetuned import FineTuned
 from bert_jax.training import run
 from bert_jax.training.loop import train
-from tests.made_tasks import rows
+from tests.made_tasks import choice_rows, rows, squad_file
 
 
 @pytest.fixture
@@ -43,6 +44,70 @@ def test_it_says_what_validation_said(trained, kind):
             assert one["prediction"] == other["prediction"]
             np.testing.assert_allclose(one["probabilities"], other["probabilities"], atol=1e-5)
     assert model([]) == []
+
+
+@pytest.mark.parametrize("kind", ["span2", pytest.param("span", marks=pytest.mark.full)])
+def test_it_answers_what_validation_answered(trained, kind, tmp_path, capsys):
+    workdir, expected = trained(kind)
+    (tmp_path / "asked.json").write_text(json.dumps(squad_file(kind, 60, 1)))
+    predict.main([f"--checkpoint={workdir}", f"--input={tmp_path / 'asked.json'}"])
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for one, other in zip(found, expected, strict=True):
+        assert (one["id"], one["prediction"]) == (other["idx"], other["prediction"])
+        assert one.get("null_odds", 0) == pytest.approx(other.get("null_odds", 0), abs=1e-4)
+    if kind == "span":
+        return
+    answers = json.loads((workdir / run.PREDICTIONS / "validation.predictions.json").read_text())
+    assert answers == {one["id"]: one["prediction"] for one in found} and "" in answers.values()
+    for threshold, none in ((-1e9, True), (1e9, False)):
+        predict.main([f"--checkpoint={workdir}", f"--input={tmp_path / 'asked.json'}", f"--null_threshold={threshold}"])
+        assert {not json.loads(line)["prediction"] for line in capsys.readouterr().out.splitlines()} == {none}
+    # Scored again it is by the threshold that was found.
+    evaluate.main([f"--checkpoint={workdir}"])
+    scores = json.loads((workdir / "evaluation.json").read_text())
+    assert scores["validation/f1"] == pytest.approx(scores["validation/best_f1"])
+    assert json.loads((workdir / "evaluation" / "validation.predictions.json").read_text()) == answers
+
+
+def test_it_answers_questions_that_are_given(trained, tmp_path, capsys):
+    workdir, _ = trained("span2")
+    contexts = ["b c q d", "q b c d"]
+    (tmp_path / "rows.tsv").write_text("question\tcontext\n" + "".join(f"x\t{context}\n" for context in contexts))
+    options = [f"--checkpoint={workdir}", "--null_threshold=100"]
+    found = []
+    for given in (["--text", "x", "x", "--text_pair", *contexts], [f"--input={tmp_path / 'rows.tsv'}"],
+                  ["--text", "x", "x", "--text_pair", contexts[0]]):
+        predict.main([*options, *given])
+        found.append([json.loads(line) for line in capsys.readouterr().out.splitlines()])
+    assert found[0] == found[1] and found[2] == [found[0][0]] * 2
+    for line, context in zip(found[0], contexts):
+        assert context[line["start"]:].startswith(line["prediction"]) and line["prediction"]
+    (tmp_path / "lines.txt").write_text("x\n")
+    (tmp_path / "one.tsv").write_text("question\nx\n")
+    for wrong, said in ((["--text", "x"], "does not fit --text"),
+                        ([f"--input={tmp_path / 'lines.txt'}"], "questions with their contexts"),
+                        ([f"--input={tmp_path / 'one.tsv'}"], "one column of .*one.tsv, 'question'")):
+        with pytest.raises(UserError, match=said):
+            predict.main([*options, *wrong])
+
+
+def test_it_chooses_as_in_validation_among_any_number(trained, tmp_path, capsys):
+    workdir, expected = trained("choice")
+    asked = choice_rows(60, 1)
+    (tmp_path / "asked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked))
+    predict.main([f"--checkpoint={workdir}", f"--input={tmp_path / 'asked.jsonl'}"])
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["prediction"] for one in found] == [int(one["prediction"]) for one in expected]
+    predict.main([f"--checkpoint={workdir}", "--text", asked[0]["text"], "--text_pair", *asked[0]["choices"]])
+    assert json.loads(capsys.readouterr().out)["probabilities"] == pytest.approx(found[0]["probabilities"], abs=1e-5)
+    model = FineTuned.load(workdir)
+    # Of other numbers of choices, mixed: a choice's score does not depend on the others.
+    two, four = model(["x", "x"], [asked[0]["choices"][:2], [*asked[0]["choices"], "b"]])
+    of_all = found[0]["probabilities"]
+    assert two["probabilities"] == pytest.approx(np.array(of_all[:2]) / sum(of_all[:2]), abs=1e-4)
+    assert len(four["probabilities"]) == 4
+    with pytest.raises(UserError, match="of choices the command line takes one text"):
+        predict.main([f"--checkpoint={workdir}", "--text", "x", "y", "--text_pair", "a", "b"])
 
 
 def test_the_command_reads_texts_lines_and_columns(trained, tmp_path, capsys):
@@ -79,6 +144,22 @@ def test_the_door_scores_a_run_that_learned_a_task(trained, tmp_path, tasks_dir)
         assert value == pytest.approx(results[name], rel=1e-4)
     with pytest.raises(UserError, match="tagging, split validation, has other labels"):
         evaluate.main([f"--checkpoint={workdir}", "--config.task.name=tagging", f"--workdir={tmp_path / 'other'}"])
+
+
+def test_a_split_whose_labels_are_hidden_is_predicted(trained, tmp_path):
+    workdir, _ = trained("choice")
+    hidden = [dict(text=row["text"], choices=row["choices"]) for row in choice_rows(60, 1)]
+    for split, of_split in (("train", choice_rows(20, 0)), ("validation", choice_rows(20, 1)), ("test", hidden)):
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in of_split))
+    main(["prepare", "choice", *(f"--{split}={tmp_path / split}.jsonl" for split in ("train", "validation", "test")),
+          "--name=with_test", f"--data_dir={tmp_path / 'data'}"])
+    evaluate.main([f"--checkpoint={workdir}", f"--workdir={tmp_path / 'scored'}", "--config.task.name=with_test",
+                   f"--config.task.data_dir={tmp_path / 'data'}",
+                   "--config.task.validation_splits=('validation', 'test')"])
+    scores = json.loads((tmp_path / "scored" / "evaluation.json").read_text())
+    assert "validation/accuracy" in scores and not any(name.startswith("test/") for name in scores)
+    lines = (tmp_path / "scored" / "evaluation" / "test.jsonl").read_text().splitlines()
+    assert len(lines) == 60 and "label" not in json.loads(lines[0])
 
 
 def test_what_has_not_learned_a_task_is_refused(trained, tmp_path):

@@ -78,7 +78,7 @@ def test_the_door_makes_a_zip_of_what_the_models_say(learning, tmp_path, capsys)
 def stubbed(learning, tmp_path, monkeypatch):
     """`stubbed(cola=(labels, decided))`: a protocol whose best model of a task has these labels, and what it says."""
     def answer(decided, task):
-        return types.SimpleNamespace(ids=task.ids, decided=np.full(len(task), decided))
+        return types.SimpleNamespace(task=task, decided=np.full(len(task), decided))
 
     def make(**said):
         config = configs.resolve(learning)

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import log_expit, log_softmax
 
 from bert_jax.errors import UserError
-from bert_jax.objectives import choose, mlm, multilabel, nsp, regression, tag
+from bert_jax.objectives import choose, mlm, multilabel, multiple_choice, nsp, regression, span, tag
 from bert_jax.objectives.terms import choice
 
 
@@ -73,3 +73,29 @@ def test_tags_count_where_words_begin():
     batch = dict(labels=np.array([[0, 1, 2, 0], [1, 1, 0, 2]]), label_weights=np.array([[0, 1, 1, 0], [0, 0, 1, 0.0]]))
     expected = choice(logits, batch["labels"], batch["label_weights"])
     assert tag.terms(logits, batch) == expected and tag.weight(batch) == 3
+
+
+def test_ends_of_answers_are_chosen_among_the_tokens_of_their_example():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2, 7, 2)).astype(np.float32) * 5
+    batch = dict(segment_ids=np.array([[1, 1, 1, 2, 2, 2, 2], [1, 1, 1, 1, 0, 0, 0]]),
+                 labels=np.array([[[1, 2], [3, 3]], [[0, 3], [0, 0]]]),
+                 example_weights=np.array([[1, 1], [1, 0]], np.float32))
+    expected, right = 0.0, 0
+    for row, first, end, labels in ((0, 0, 3, (1, 2)), (0, 3, 7, (3, 3)), (1, 0, 4, (0, 3))):
+        for which, label in enumerate(labels):
+            of = logits[row, first:end, which].astype(np.float64)
+            expected -= log_softmax(of)[label - first] / 2
+            right += (of.argmax() == label - first) / 2
+    terms = span.terms(jnp.asarray(logits), batch)
+    np.testing.assert_allclose(terms.loss, expected, rtol=1e-6)
+    assert terms.correct == right and span.weight(batch) == 3
+
+
+def test_choices_of_a_question_are_told_apart():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2, 6, 1)).astype(np.float32)
+    batch = dict(labels=np.array([[2, 0], [1, 0]]),
+                 example_weights=np.array([[1, 0, 0, 1, 0, 0], [1, 0, 0, 0, 0, 0]], np.float32))
+    expected = choice(logits[..., 0].reshape(2, 2, 3), batch["labels"], np.array([[1, 1], [1, 0]], np.float32))
+    assert multiple_choice.terms(logits, batch) == expected and multiple_choice.weight(batch) == 3

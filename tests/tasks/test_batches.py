@@ -1,12 +1,16 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_jax.config import TokenizerConfig
+from bert_jax.config import TaskConfig, TokenizerConfig
+from bert_jax.data.builders.squad import Answer
 from bert_jax.data.packing import pack
-from bert_jax.tasks.batches import assemble, example_lengths, kept_lengths
+from bert_jax.tasks.batches import assemble
 from bert_jax.tasks.examples import Examples
+from bert_jax.tasks.inputs import inputs_of, kept_lengths
 from bert_jax.tasks.source import Packed, shuffled
 from bert_jax.tasks.tokenised import tokenise
 from bert_jax.text.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -25,10 +29,10 @@ def task(texts_a, texts_b=None, labels=None, kind="classification", names=("x", 
 
 def packed(tokens, chosen, length, rows, most):
     """The batch of these examples, and of each its row, its place in it and the length to which its texts are cut."""
-    kept = kept_lengths(tokens, length)
-    row_of, begins = pack(example_lengths(kept[chosen]), length)
-    batch, place = assemble(tokens, np.array(chosen), kept, row_of, begins, VOCABULARY, length, rows, most)
-    return batch, row_of, place, kept[chosen]
+    inputs = inputs_of(tokens, TaskConfig(length=length))
+    row_of, begins = pack(inputs.sizes[chosen], inputs.row_length)
+    batch, place = assemble(inputs, np.array(chosen), row_of, begins, VOCABULARY, rows, most)
+    return batch, row_of, place, inputs.lengths[chosen]
 
 
 def sentences(lengths):
@@ -43,12 +47,12 @@ def test_pairs_are_cut_as_google_cuts_them(lengths, length):
             a, b = (a - 1, b) if a > b else (a, b - 1)
         return a, b
 
-    found = kept_lengths(task(*map(sentences, zip(*lengths))), length)
+    found = kept_lengths(np.array(lengths), length)
     assert found.tolist() == [list(cut(a, b)) for a, b in lengths]
 
 
 def test_single_texts_lose_their_end():
-    assert kept_lengths(task(sentences([3, 9, 0])), 8).tolist() == [[3], [6], [0]]
+    assert kept_lengths(np.array([[3], [9], [0]]), 8).tolist() == [[3], [6], [0]]
 
 
 def test_a_packed_batch_decodes_to_its_examples():
@@ -88,11 +92,12 @@ def test_tags_stand_at_the_first_piece_of_each_word():
     tokens = task(words, labels=[np.array([3, 1, 2, 0], np.int32), np.array([1], np.int32)], kind="tagging",
                   names=("O", "P", "Q", "R"))
     batch, _, _, kept = packed(tokens, [0, 1], 12, rows=1, most=2)
-    assert kept.tolist() == [[5], [1]]  # a word of which nothing is left has no token
+    assert kept.tolist() == [[6], [1]]
     ids = batch["input_ids"][0].tolist()
-    assert ids[:7] == [CLS, *(VOCABULARY.ids[t] for t in ("a", "##b", "c", "d", "##e")), SEP]
-    assert batch["label_weights"][0].tolist() == [0, 1, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0]
-    assert batch["labels"][0][batch["label_weights"][0] > 0].tolist() == [3, 1, 0, 1]
+    # A word of which nothing is left is an unknown one.
+    assert ids[:8] == [CLS, *(VOCABULARY.ids[t] for t in ("a", "##b", "c", "[UNK]", "d", "##e")), SEP]
+    assert batch["label_weights"][0].tolist() == [0, 1, 0, 1, 1, 1, 0, 0, 0, 1, 0, 0]
+    assert batch["labels"][0][batch["label_weights"][0] > 0].tolist() == [3, 1, 2, 0, 1]
 
 
 @given(st.integers(1, 30), st.integers(1, 8), st.integers(1, 12))
@@ -118,12 +123,48 @@ def test_packed_batches_come_in_few_shapes_and_hold_everything(multiple):
     rng = np.random.default_rng(0)
     tokens = task(sentences(rng.integers(1, 30, 200)))
     chosen = shuffled(200, 16, 25, seed=0)
-    batches = Packed(tokens, chosen, VOCABULARY, 24, most_counts=2, multiple=multiple)
+    inputs = inputs_of(tokens, TaskConfig(length=24))
+    batches = Packed(inputs, chosen, VOCABULARY, most_counts=2, multiple=multiple)
     assert len(batches) == 25 and len(batches.counts) <= 2 and all(n % multiple == 0 for n in batches.counts)
-    assert batches.truncated == sum(len(t.split()) > 22 for t in sentences(rng.integers(1, 30, 0))) + int(
-        np.sum(np.diff(tokens.offsets)[:, 0] > 22))
+    assert inputs.truncated == np.sum(tokens.lengths[:, 0] > 22) > 0
     for number in range(25):
-        batch, row_of, place = batches.batch(number)
+        batch, row_of, begins, place = batches.batch(number)
         assert batch["input_ids"].shape == (batches.rows[number], 24) and batches.rows[number] in batches.counts
         assert batch["example_weights"].sum() == len(chosen[number])
         assert batch["labels"][row_of, place].tolist() == tokens.labels[chosen[number]].tolist()
+        assert batch["example_positions"][row_of, place].tolist() == begins.tolist()
+
+
+def test_the_choices_of_a_question_stand_together_and_count_once():
+    texts, choices = sentences([2, 3, 1]), [sentences([1, 4, 2]), sentences([2, 2, 9]), sentences([0, 1, 1])]
+    tokens = task(texts, choices, np.array([2, 0, 1], np.int32), "choice", ("0", "1", "2"))
+    batch, row_of, place, kept = packed(tokens, [1, 2, 0], 8, rows=3, most=2)
+    assert batch["input_ids"].shape == (3, 24) and batch["labels"].shape == (3, 2)
+    assert batch["labels"][row_of, place].tolist() == [0, 1, 2] and batch["example_weights"].sum() == 3
+    for question, row, at in zip([1, 2, 0], row_of, place):
+        for choice in range(3):
+            number = 3 * at + choice
+            mine = batch["segment_ids"][row] == number + 1
+            a, b = ENCODER([texts[question]])[0], ENCODER([choices[question][choice]])[0]
+            (a_kept, b_kept), = kept_lengths(np.array([[len(a), len(b)]]), 8)
+            assert batch["input_ids"][row, mine].tolist() == [CLS, *a[:a_kept], SEP, *b[:b_kept], SEP]
+            assert batch["position_ids"][row, mine].tolist() == list(range(mine.sum()))
+            assert mine[batch["example_positions"][row, number]]
+            assert batch["example_weights"][row, number] == (choice == 0)
+
+
+def test_windows_of_a_question_mark_the_answer_where_they_hold_it():
+    context = "a b c d e f g h i j a b"
+    answers = [[Answer("e f", 8), Answer("a", 0)], [Answer("b", 22)]]
+    tokens = task(["a b", "c"], [context, context], answers, "span", ("answer",))
+    assert len(tokens.contexts.texts) == 1 and tokens.labels.tolist() == [[4, 5], [11, 11]]
+    inputs = inputs_of(tokens, TaskConfig(length=11, stride=3))
+    assert inputs.examples.tolist() == [0, 0, 0, 1, 1, 1]
+    assert inputs.lengths.tolist() == [[2, 6], [2, 6], [2, 6], [1, 7], [1, 7], [1, 6]]
+    row_of, begins = pack(inputs.sizes, 22)
+    batch, place = assemble(dataclasses.replace(inputs, row_length=22), np.arange(6), row_of, begins, VOCABULARY, 3, 2)
+    for number, (row, begin, at) in enumerate(zip(row_of, begins, place)):
+        first, last = batch["labels"][row, at]
+        said = [VOCABULARY.tokens[i] for i in batch["input_ids"][row, first:last + 1]]
+        assert said == (["e", "f"] if number in (0, 1) else ["b"] if number == 5 else ["[CLS]"])
+        assert batch["segment_ids"][row, first] == at + 1

@@ -17,7 +17,7 @@ from bert_jax.errors import UserError
 from bert_jax.tasks import metrics
 from bert_jax.training import run
 from bert_jax.training.loop import train
-from tests.made_tasks import rows
+from tests.made_tasks import choice_rows, rows, squad_file
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "bert"
 
@@ -72,11 +72,38 @@ def test_other_kinds_are_learned(task_recipe, tmp_path, kind, metric, least):
             results["validation/pearson"])
 
 
-def test_words_that_have_no_room_are_not_scored(short_recipe, tmp_path):
+@pytest.mark.parametrize("kind", ["span", pytest.param("span2", marks=pytest.mark.full)])
+def test_answers_are_found(task_recipe, tmp_path, kind):
+    task_recipe.task.update(dict(name=kind, length=12, stride=3, max_answer_length=4))  # two windows, some
+    results = go(task_recipe, tmp_path)
+    asked = {question["id"]: question["answers"] for paragraph in squad_file(kind, 60, 1)["data"][0]["paragraphs"]
+             for question in paragraph["qas"]}
+    counted = "best_f1" if kind == "span2" else "f1"
+    assert results[f"validation/{counted}"] > 0.9 > results["baselines"][f"validation/{counted}"]
+    said = json.loads((tmp_path / run.PREDICTIONS / "validation.predictions.json").read_text())
+    right = {id: said[id] in ([answer["text"] for answer in answers] or [""]) for id, answers in asked.items()}
+    assert np.mean(list(right.values())) == pytest.approx(results["validation/best_exact" if kind == "span2" else
+                                                                  "validation/exact"])
+    assert {line["idx"]: line["prediction"] for line in predictions(tmp_path)} == said
+    for name in ("nbest_predictions", *["null_odds"] * (kind == "span2")):
+        assert json.loads((tmp_path / run.PREDICTIONS / f"validation.{name}.json").read_text()).keys() == said.keys()
+    assert results["labels"] == ["answer", "no answer"][:1 + (kind == "span2")] and results["kind"] == "span"
+
+
+def test_choices_are_made(task_recipe, tmp_path):
+    task_recipe.task.name, task_recipe.task.length = "choice", 10
+    results = go(task_recipe, tmp_path)
+    assert results["validation/accuracy"] > 0.9 > 0.5 > results["baselines"]["validation/accuracy"]
+    assert [int(line["label"]) for line in predictions(tmp_path)] == [row["label"] for row in choice_rows(60, 1)]
+    assert all(len(line["probabilities"]) == 3 for line in predictions(tmp_path))
+
+
+def test_words_of_long_sentences_are_scored_once_each(short_recipe, tmp_path):
     short_recipe.task.name, short_recipe.task.length = "tagging", 7  # five words
     short_recipe.train.batch_size = 14  # and a last batch of other examples than those in order
     results, predicted = go(short_recipe, tmp_path), predictions(tmp_path)
-    expected = [row["tags"][:5] for row in rows("tagging", 60, 1)]
+    expected = [row["tags"] for row in rows("tagging", 60, 1)]
+    assert max(map(len, expected)) > 5
     assert [line["label"] for line in predicted] == expected
     assert [len(line["prediction"]) for line in predicted] == [len(line["probabilities"]) for line in predicted] == [
         len(tags) for tags in expected]

@@ -1,0 +1,34 @@
+"""Fine-tuning on SQuAD, by the paper's recipes (Devlin et al., 2018, sections 4.2 and 4.3).
+
+    python -m bert_jax prepare squad --train train-v1.1.json --validation dev-v1.1.json --name=squad1 --data_dir=data
+    python train.py --config=configs/finetune/squad.py --workdir=runs/squad1 \
+        --config.init_from=CHECKPOINT --config.task.name=squad1 --config.task.data_dir=data
+
+SQuAD 1.1: 3 epochs at 5e-5, batch 32. `squad.py:2.0`: 2 epochs at 5e-5, batch 48; whether there is an answer is decided
+by a threshold that is tuned on the development set. TFDS's own `squad/v1.1` and `squad/v2.0` do as well. Windows of 384
+tokens, 128 apart, and questions of at most 64 are those of Google's code.
+
+Exact match and F1 on the development set in the paper: 1.1 BERT-base 80.8 and 88.5, BERT-large 84.1 and 90.9, after
+TriviaQA 84.2 and 91.1; 2.0 BERT-large 78.7 and 81.9. To fine-tune on TriviaQA first: bring it into SQuAD's format (its
+authors' code does), train on that by this recipe, and start from there with --config.init_from=runs/triviaqa.
+"""
+
+from bert_jax.config import recipe
+
+RECIPES = {"1.1": dict(epochs=3.0, batch_size=32), "2.0": dict(epochs=2.0, batch_size=48)}
+
+
+def get_config(version: str = "1.1"):
+    config = recipe()
+    config.task.name = f"squad/v{version}"
+    config.task.length = 384
+
+    config.train.update(RECIPES[version])
+    config.optimizer.learning_rate = 5e-5
+    config.optimizer.warmup_share = 0.1
+
+    config.evaluate.every = 0
+    config.checkpoint.every = 1000
+    config.checkpoint.keep = 1
+    config.log.every = 20
+    return config

@@ -1,0 +1,27 @@
+"""Fine-tuning on SWAG, by the paper's recipe (Devlin et al., 2018, section 4.4): 3 epochs at 2e-5, batch 16.
+
+    python -m bert_jax prepare choice --train train.csv --validation val.csv --name=swag --data_dir=data
+    python train.py --config=configs/finetune/swag.py --workdir=runs/swag \
+        --config.init_from=CHECKPOINT --config.task.name=swag --config.task.data_dir=data
+
+Accuracy in the paper: BERT-base 81.6 on the development set; BERT-large 86.6, and 86.3 on the test set.
+"""
+
+from bert_jax.config import recipe
+
+
+def get_config():
+    config = recipe()
+    config.task.name = "swag"
+    config.task.length = 128
+
+    config.train.epochs = 3.0
+    config.train.batch_size = 16
+    config.optimizer.learning_rate = 2e-5
+    config.optimizer.warmup_share = 0.1
+
+    config.evaluate.every = -1
+    config.checkpoint.every = 0
+    config.checkpoint.keep = 1
+    config.log.every = 20
+    return config
