@@ -14,21 +14,17 @@ their means (Welch's); FILE keeps them, a line a run, so that the same command g
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from scipy import stats
 
+from benchmarks import beside
 from bert_jax import config as configs
 from bert_jax.tasks import examples
 from bert_jax.tasks.glue import TASKS
-
-SIDES = ("ours", "theirs")
 
 
 def main() -> None:
@@ -41,32 +37,28 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=0.0, help="compare the time of so many epochs instead")
     parser.add_argument("--learning_rate", type=float, default=5e-5)
     parser.add_argument("--train_split", default="train", help="to learn from less: 'train[:8000]'")
-    parser.add_argument("--seeds", type=int, default=0, help="compare the scores of so many runs of each side")
-    parser.add_argument("--results", type=Path, help="a file of JSON lines that keeps these scores")
-    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
-    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--seeds", type=int, default=1, help="compare so many runs of each side")
+    parser.add_argument("--results", type=Path, help="a file of JSON lines that keeps these runs")
+    parser.set_defaults(batch_size=32)
+    beside.options(parser)
     args = parser.parse_args()
-    if args.seeds and not (args.epochs and args.results):
-        parser.error("--seeds needs --epochs and --results")
     if args.side:
         print(json.dumps(dict(ours=train_ours, theirs=train_theirs)[args.side](args)))
-    elif args.seeds:
-        compare_scores(args)
     elif args.epochs:
-        compare_time(args)
+        setting = dict(task=args.task, train_split=args.train_split, epochs=args.epochs,
+                       learning_rate=args.learning_rate)
+        done = beside.runs(setting, args.seeds, args.results)
+        print(f"{args.task}, {args.train_split}, {args.epochs:g} epochs, learning rate {args.learning_rate:g}, "
+              f"batch {args.batch_size}, float32, {args.seeds} seeds")
+        beside.compare(done)
     else:
+        args.epochs = 3.0
         compare_losses(args)
 
 
 def recipe(args):
-    made = configs.recipe()
-    made.task.name, made.task.data_dir, made.init_from = TASKS[args.task].name, args.data_dir, str(args.model)
-    made.seed, made.task.train_split = args.seed, args.train_split
-    made.train.batch_size, made.train.epochs = 32, args.epochs or 3.0
-    made.optimizer.update(dict(name="adamw", learning_rate=args.learning_rate, epsilon=1e-8, weight_decay=0.0,
-                               warmup_share=0.1, decay_start="warmup"))
-    made.evaluate.every, made.checkpoint.every, made.log.every = 0, 0, 50
-    made.log.tensorboard = False
+    made = beside.recipe(args)
+    made.task.name = TASKS[args.task].name
     return made
 
 
@@ -142,57 +134,6 @@ def compare_losses(args) -> None:
           + (f"; predictions equal: {same:.2%}" if same is not None else ""))
 
 
-def compare_time(args) -> None:
-    """Runs both sides and prints seconds and their ratio."""
-    spent = {}
-    for side in SIDES:
-        spent[side] = train_apart(args, side)
-        print(f"{side}: {spent[side]['all']:.0f} s in all, {spent[side]['training']:.0f} s of them training; "
-              f"{_shown(spent[side]['scores'])}", flush=True)
-    print(f"{args.task}, {args.epochs:g} epochs, batch 32, float32: bert-jax is faster by "
-          f"{spent['theirs']['all'] / spent['ours']['all']:.2f} in all, "
-          f"{spent['theirs']['training'] / spent['ours']['training']:.2f} in training")
-
-
-def compare_scores(args) -> None:
-    """Runs both sides with every seed that is not done yet, and prints what they score."""
-    setting = dict(task=args.task, train_split=args.train_split, epochs=args.epochs, learning_rate=args.learning_rate)
-    kept = [json.loads(line) for line in args.results.read_text().splitlines()] if args.results.exists() else []
-    done = {(run["side"], run["seed"]): run["scores"] for run in kept if setting.items() <= run.items()}
-    for seed in range(args.seeds):
-        for side in SIDES:
-            if (side, seed) not in done:
-                args.seed = seed
-                run = setting | dict(side=side, seed=seed) | train_apart(args, side)
-                done[side, seed] = run["scores"]
-                with args.results.open("a") as file:
-                    file.write(json.dumps(run) + "\n")
-                print(f"{side}, seed {seed}: {_shown(run['scores'])}", flush=True)
-    print(f"{args.task}, {args.train_split}, {args.epochs:g} epochs, learning rate {args.learning_rate:g}, batch 32, "
-          f"{args.seeds} seeds")
-    for metric in TASKS[args.task].metrics:
-        ours, theirs = (np.array([done[side, seed][metric] for seed in range(args.seeds)]) for side in SIDES)
-        interval = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
-        print(f"  {metric}: ours {ours.mean():.4f} (deviation {ours.std(ddof=1):.4f}), "
-              f"theirs {theirs.mean():.4f} ({theirs.std(ddof=1):.4f}); difference {ours.mean() - theirs.mean():+.4f}, "
-              f"95% interval {interval.low:+.4f} to {interval.high:+.4f}")
-
-
-def _shown(scores: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
-
-
-def train_apart(args, side: str) -> dict:
-    """What a side says of its training, done in a process of its own, with the seconds that this took."""
-    began = time.monotonic()
-    options = ("model", "data_dir", "task", "epochs", "learning_rate", "train_split", "seed")
-    done = subprocess.run([sys.executable, "-m", "benchmarks.finetuning", f"--side={side}",
-                           *(f"--{name}={getattr(args, name)}" for name in options)], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1]) | dict(all=time.monotonic() - began)
-
-
 def train_ours(args) -> dict:
     from bert_jax.training.loop import train
 
@@ -221,14 +162,8 @@ def train_theirs(args) -> dict:
                 for i, label in enumerate(read.labels.tolist())]
 
     with tempfile.TemporaryDirectory() as directory:
-        arguments = transformers.TrainingArguments(
-            directory, seed=args.seed, per_device_train_batch_size=32, per_device_eval_batch_size=32,
-            num_train_epochs=args.epochs, learning_rate=args.learning_rate, warmup_steps=0.1,
-            lr_scheduler_type="linear", save_strategy="no", report_to="none", logging_steps=50, use_cpu=True,
-            disable_tqdm=True)
-        train_dataset = dataset(args.train_split)
-        trainer = transformers.Trainer(model, arguments, train_dataset=train_dataset, processing_class=tokenizer,
-                                       data_collator=transformers.DataCollatorWithPadding(tokenizer))
+        trainer = beside.trainer(args, model, tokenizer, transformers.DataCollatorWithPadding(tokenizer),
+                                 dataset(args.train_split), directory)
         began = time.monotonic()
         trainer.train()
         training = time.monotonic() - began

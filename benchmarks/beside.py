@@ -1,0 +1,115 @@
+"""Runs of ours beside those of others: each in a process of its own, kept in a file, and compared over seeds."""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+SIDES = ("ours", "theirs")
+_SECONDS = ("training", "scoring", "all")
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Adds those by which a process of one side is told what to do."""
+    parser.add_argument("--side", help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+
+
+def runs(setting: dict, seeds: int, results: Path | None, sides: Sequence[str] = SIDES) -> dict[tuple[str, int], dict]:
+    """What each side says of each seed, by (side, seed), with `all` its seconds; does what is not done yet.
+
+    The benchmark that calls this is started again with its own options, `--side` and `--seed`; the last line that it
+    prints then is a JSON object with its `scores` and seconds.
+
+    Args:
+        setting: what runs have to agree in to be compared.
+        seeds: their number.
+        results: a file that keeps runs, a JSON object a line; None: nothing is kept.
+        sides: their names.
+    """
+    kept = [json.loads(line) for line in results.read_text().splitlines()] if results and results.exists() else []
+    done = {(run["side"], run["seed"]): run for run in kept if setting.items() <= run.items()}
+    for seed in range(seeds):
+        for side in sides:
+            if (side, seed) in done:
+                continue
+            began = time.monotonic()
+            told = subprocess.run([sys.executable, "-m", sys.modules["__main__"].__spec__.name, *sys.argv[1:],
+                                   f"--side={side}", f"--seed={seed}"], stdout=subprocess.PIPE, text=True)
+            if told.returncode:
+                sys.exit(told.returncode)
+            done[side, seed] = setting | dict(side=side, seed=seed) | json.loads(
+                told.stdout.splitlines()[-1]) | dict(all=time.monotonic() - began)
+            if results:
+                with results.open("a") as file:
+                    file.write(json.dumps(done[side, seed]) + "\n")
+            print(f"{side}, seed {seed}: {shown(done[side, seed])}", file=sys.stderr, flush=True)
+    return {(side, seed): done[side, seed] for side in sides for seed in range(seeds)}
+
+
+def shown(run: dict) -> str:
+    """The scores of a run, and its seconds."""
+    return ", ".join((*(f"{name} {value:.4f}" for name, value in run["scores"].items()),
+                      *(f"{run[name]:.0f} s {name}" for name in _SECONDS if name in run)))
+
+
+def compare(done: dict[tuple[str, int], dict]) -> None:
+    """Prints the means of scores and seconds of each side, and the 95% interval of the difference between the first
+    side and each other one (Welch's) where there are several seeds."""
+    by_side = {}
+    for (side, _), run in done.items():
+        by_side.setdefault(side, []).append(run)
+    (first, of_first), *_ = by_side.items()
+    for name in of_first[0]["scores"]:
+        ours = np.array([run["scores"][name] for run in of_first])
+        for side, of_side in by_side.items():
+            values = np.array([run["scores"][name] for run in of_side])
+            line = f"  {name}, {side}: {values.mean():.4f}"
+            if len(values) > 1:
+                line += f" (deviation {values.std(ddof=1):.4f})"
+            if side != first:
+                line += f"; {first} differs by {ours.mean() - values.mean():+.4f}"
+                if len(values) > 1:
+                    interval = stats.ttest_ind(ours, values, equal_var=False).confidence_interval(0.95)
+                    line += f", 95% interval {interval.low:+.4f} to {interval.high:+.4f}"
+            print(line)
+    for name in _SECONDS:
+        spent = {side: np.mean([run[name] for run in of_side]) for side, of_side in by_side.items()
+                 if name in of_side[0]}
+        print(f"  seconds, {name}: " + ", ".join(f"{side} {value:.0f}" for side, value in spent.items())
+              + "".join(f"; {first} is {value / spent[first]:.2f} times as fast as {side}"
+                        for side, value in spent.items() if side != first))
+
+
+def trainer(args, model, tokenizer, collator, rows: list[dict], directory: str):
+    """Hugging Face's Trainer as its recipes set it: AdamW, nothing decays, a linear schedule with a warm-up of 10%."""
+    import transformers
+
+    arguments = transformers.TrainingArguments(
+        directory, seed=args.seed, per_device_train_batch_size=args.batch_size, per_device_eval_batch_size=32,
+        num_train_epochs=args.epochs, learning_rate=args.learning_rate, warmup_steps=0.1, weight_decay=0.0,
+        lr_scheduler_type="linear", save_strategy="no", report_to="none", logging_steps=50, use_cpu=True,
+        disable_tqdm=True)
+    return transformers.Trainer(model, arguments, train_dataset=rows, processing_class=tokenizer,
+                                data_collator=collator)
+
+
+def recipe(args):
+    """A recipe of ours that does what `trainer` does, on `args.task`."""
+    from bert_jax import config as configs
+
+    made = configs.recipe()
+    made.seed, made.init_from = args.seed, str(args.model)
+    made.task.update(dict(name=args.task, data_dir=args.data_dir, train_split=args.train_split))
+    made.train.batch_size, made.train.epochs = args.batch_size, args.epochs
+    made.optimizer.update(dict(name="adamw", learning_rate=args.learning_rate, epsilon=1e-8, weight_decay=0.0,
+                               warmup_share=0.1, decay_start="warmup"))
+    made.evaluate.every, made.evaluate.batch_size = 0, 32
+    made.checkpoint.every, made.log.every, made.log.tensorboard = 0, 50, False
+    return made

@@ -1,0 +1,115 @@
+"""Entities beside Hugging Face's token classification: entity F1 of the same model over seeds, and the time.
+
+    python -m benchmarks.entities --model DIR --data_dir DIR --task NAME --results FILE [--epochs 3] [--seeds 5]
+    python -m benchmarks.entities ... --sides ours features-last features-concat_last_four
+
+`DIR` of --model is a Hugging Face directory with a tokenizer; NAME and `DIR` of --data_dir are of `prepare ner`. Both
+sides train from the same weights on the same sentences with AdamW, dropout and a linear schedule, and label the first
+piece of each word: `AutoModelForTokenClassification` under the Trainer with dynamic padding, and the loop of
+`train.py`, each in a process of its own. Entities are counted by conlleval's rules. A side `features-KIND` is the
+feature-based approach: BERT stays as it is, and a BiLSTM reads what its layers say. FILE keeps runs, a line each, so
+that the same command goes on where it was stopped.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks import beside
+from bert_jax import config as configs
+from bert_jax.tasks import entities, examples
+
+FEATURES = "features-"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.entities", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--data_dir", required=True)
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--sides", nargs="+", default=list(beside.SIDES))
+    parser.add_argument("--epochs", type=float, default=3.0)
+    parser.add_argument("--batch_size", type=int, default=32)
+    parser.add_argument("--learning_rate", type=float, default=5e-5)
+    parser.add_argument("--lstm_size", type=int, default=768, help="of the feature-based sides")
+    parser.add_argument("--feature_epochs", type=float, default=0.0, help="of the feature-based sides; 0: as others")
+    parser.add_argument("--feature_learning_rate", type=float, default=1e-3, help="of the feature-based sides")
+    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--train_split", default="train")
+    parser.add_argument("--validation_split", default="validation")
+    parser.add_argument("--seeds", type=int, default=5)
+    beside.options(parser)
+    args = parser.parse_args()
+    if args.side:
+        print(json.dumps(train_theirs(args) if args.side == "theirs" else train_ours(args)))
+        return
+    names = ["task", "epochs", "batch_size", "learning_rate", "length", "train_split", "validation_split"]
+    if any(side.startswith(FEATURES) for side in args.sides):
+        names += ["lstm_size", "feature_epochs", "feature_learning_rate"]
+    setting = {name: getattr(args, name) for name in names}
+    done = beside.runs(setting, args.seeds, args.results, args.sides)
+    print(", ".join(f"{name} {value}" for name, value in setting.items()) + f", float32, {args.seeds} seeds")
+    beside.compare(done)
+
+
+def train_ours(args) -> dict:
+    from bert_jax.training.loop import train
+
+    made = beside.recipe(args)
+    made.task.update(dict(validation_splits=(args.validation_split,), length=args.length))
+    if args.side.startswith(FEATURES):
+        made.model.update(dict(features=args.side.removeprefix(FEATURES), lstm_size=args.lstm_size))
+        made.optimizer.frozen = (r"^/bert/",)
+        made.optimizer.learning_rate = args.feature_learning_rate
+        made.train.epochs = args.feature_epochs or args.epochs
+    with tempfile.TemporaryDirectory() as directory:
+        results = train(configs.resolve(made), Path(directory), Console(stderr=True))
+    return dict(scores={name: results[f"{args.validation_split}/{name}"] for name in entities.METRICS},
+                training=results["seconds"]["training"], scoring=results["seconds"]["held-out evaluation"])
+
+
+def train_theirs(args) -> dict:
+    import transformers
+
+    transformers.set_seed(args.seed)  # of the head that is made here; the Trainer's own is set below
+    learned, scored = (examples.read(args.task, args.data_dir, split)
+                       for split in (args.train_split, args.validation_split))
+    model = transformers.AutoModelForTokenClassification.from_pretrained(
+        args.model, num_labels=len(learned.label_names))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(args.model)
+
+    def rows(read: examples.Examples) -> list[dict]:
+        made = tokenizer(read.texts_a, is_split_into_words=True, truncation=True, max_length=args.length)
+        found = []
+        for number, labels in enumerate(read.labels):
+            words = made.word_ids(number)
+            firsts = [word is not None and word != before for before, word in zip([None, *words], words)]
+            found.append(dict(labels=[int(labels[word]) if is_first else -100
+                                      for word, is_first in zip(words, firsts)],
+                              **{name: made[name][number] for name in ("input_ids", "attention_mask")}))
+        return found
+
+    with tempfile.TemporaryDirectory() as directory:
+        trainer = beside.trainer(args, model, tokenizer, transformers.DataCollatorForTokenClassification(tokenizer),
+                                 rows(learned), directory)
+        began = time.monotonic()
+        trainer.train()
+        trained = time.monotonic()
+        logits, labels, _ = trainer.predict(rows(scored))
+    names = np.array(learned.label_names)
+    guesses = [names[of.argmax(-1)[at != -100]].tolist() for of, at in zip(logits, labels)]
+    # Words without a token, of a sentence that was cut, have no entity.
+    guesses = [[*of, *[entities.OUTSIDE] * (len(tags) - len(of))] for of, tags in zip(guesses, scored.labels)]
+    found = entities.score([names[tags].tolist() for tags in scored.labels], guesses)
+    return dict(scores=found, training=trained - began, scoring=time.monotonic() - trained)
+
+
+if __name__ == "__main__":
+    main()
