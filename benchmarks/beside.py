@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,22 +20,22 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
 
 
-def runs(setting: dict, seeds: int, results: Path | None, sides: Sequence[str] = SIDES) -> dict[tuple[str, int], dict]:
+def runs(settings: dict[str, dict], seeds: int, results: Path | None) -> dict[tuple[str, int], dict]:
     """What each side says of each seed, by (side, seed), with `all` its seconds; does what is not done yet.
 
     The benchmark that calls this is started again with its own options, `--side` and `--seed`; the last line that it
     prints then is a JSON object with its `scores` and seconds.
 
     Args:
-        setting: what runs have to agree in to be compared.
+        settings: by side what a run that is kept has to agree in to be one of these.
         seeds: their number.
         results: a file that keeps runs, a JSON object a line; None: nothing is kept.
-        sides: their names.
     """
     kept = [json.loads(line) for line in results.read_text().splitlines()] if results and results.exists() else []
-    done = {(run["side"], run["seed"]): run for run in kept if setting.items() <= run.items()}
+    done = {(run["side"], run["seed"]): run for run in kept
+            if run["side"] in settings and settings[run["side"]].items() <= run.items()}
     for seed in range(seeds):
-        for side in sides:
+        for side, setting in settings.items():
             if (side, seed) in done:
                 continue
             began = time.monotonic()
@@ -50,7 +49,7 @@ def runs(setting: dict, seeds: int, results: Path | None, sides: Sequence[str] =
                 with results.open("a") as file:
                     file.write(json.dumps(done[side, seed]) + "\n")
             print(f"{side}, seed {seed}: {shown(done[side, seed])}", file=sys.stderr, flush=True)
-    return {(side, seed): done[side, seed] for side in sides for seed in range(seeds)}
+    return {(side, seed): done[side, seed] for side in settings for seed in range(seeds)}
 
 
 def shown(run: dict) -> str:

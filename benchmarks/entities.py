@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--learning_rate", type=float, default=5e-5)
     parser.add_argument("--lstm_size", type=int, default=768, help="of the feature-based sides")
-    parser.add_argument("--feature_epochs", type=float, default=0.0, help="of the feature-based sides; 0: as others")
+    parser.add_argument("--feature_epochs", type=float, default=10.0, help="of the feature-based sides")
     parser.add_argument("--feature_learning_rate", type=float, default=1e-3, help="of the feature-based sides")
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--train_split", default="train")
@@ -50,13 +50,13 @@ def main() -> None:
     if args.side:
         print(json.dumps(train_theirs(args) if args.side == "theirs" else train_ours(args)))
         return
-    names = ["task", "epochs", "batch_size", "learning_rate", "length", "train_split", "validation_split"]
-    if any(side.startswith(FEATURES) for side in args.sides):
-        names += ["lstm_size", "feature_epochs", "feature_learning_rate"]
-    setting = {name: getattr(args, name) for name in names}
-    done = beside.runs(setting, args.seeds, args.results, args.sides)
-    print(", ".join(f"{name} {value}" for name, value in setting.items()) + f", float32, {args.seeds} seeds")
-    beside.compare(done)
+    of_all = {name: getattr(args, name) for name in ("task", "batch_size", "length", "train_split", "validation_split")}
+    tuned = dict(epochs=args.epochs, learning_rate=args.learning_rate)
+    of_features = dict(epochs=args.feature_epochs, learning_rate=args.feature_learning_rate, lstm_size=args.lstm_size)
+    settings = {side: of_all | (of_features if side.startswith(FEATURES) else tuned) for side in args.sides}
+    for side, setting in settings.items():
+        print(f"{side}: " + ", ".join(f"{name} {value}" for name, value in setting.items()))
+    beside.compare(beside.runs(settings, args.seeds, args.results))
 
 
 def train_ours(args) -> dict:
@@ -68,7 +68,7 @@ def train_ours(args) -> dict:
         made.model.update(dict(features=args.side.removeprefix(FEATURES), lstm_size=args.lstm_size))
         made.optimizer.frozen = (r"^/bert/",)
         made.optimizer.learning_rate = args.feature_learning_rate
-        made.train.epochs = args.feature_epochs or args.epochs
+        made.train.epochs = args.feature_epochs
     with tempfile.TemporaryDirectory() as directory:
         results = train(configs.resolve(made), Path(directory), Console(stderr=True))
     return dict(scores={name: results[f"{args.validation_split}/{name}"] for name in entities.METRICS},

@@ -47,7 +47,7 @@ def main() -> None:
     elif args.epochs:
         setting = dict(task=args.task, train_split=args.train_split, epochs=args.epochs,
                        learning_rate=args.learning_rate)
-        done = beside.runs(setting, args.seeds, args.results)
+        done = beside.runs(dict.fromkeys(beside.SIDES, setting), args.seeds, args.results)
         print(f"{args.task}, {args.train_split}, {args.epochs:g} epochs, learning rate {args.learning_rate:g}, "
               f"batch {args.batch_size}, float32, {args.seeds} seeds")
         beside.compare(done)

@@ -45,7 +45,8 @@ def main() -> None:
         print(json.dumps(dict(ours=train_ours, theirs=train_theirs)[args.side](args)))
         return
     names = ("task", "epochs", "batch_size", "learning_rate", "train_split", "validation_split")
-    done = beside.runs({name: getattr(args, name) for name in names}, args.seeds, args.results)
+    setting = {name: getattr(args, name) for name in names}
+    done = beside.runs(dict.fromkeys(beside.SIDES, setting), args.seeds, args.results)
     print(f"{args.task}, {args.train_split}, {args.epochs:g} epochs, batch {args.batch_size}, learning rate "
           f"{args.learning_rate:g}, float32")
     beside.compare(done)

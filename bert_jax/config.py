@@ -321,7 +321,7 @@ class Config:
 
     seed: int = key(0, "of every random choice: initialisation, dropout, instances, masks, order")
     objectives: tuple = key(("mlm", "nsp"), "what is learned of a corpus; the losses are added. Of a task it follows "
-                            "from its labels")
+                            "from its labels, and what stands here is for preflight, which reads none")
     init_from: str = key("", "start from the parameters of a checkpoint: a run, a Hugging Face directory, or Google's "
                          "bert_model.ckpt; architecture, vocabulary and tokenizer are then its own")
     init_parameters: str = key("all", "which of its parameters to start from: all that this run has too; the "

@@ -27,6 +27,19 @@ def test_recipes_resolve(path, monkeypatch):
     configs.resolve(load_recipe(str(path)))
 
 
+@pytest.mark.parametrize("name, value, expected", [
+    ("finetune/squad.py:2.0", ("task", "name"), "squad/v2.0"), ("finetune/ner.py:sentence", ("task", "length"), 128),
+    ("finetune/ner.py:features-weighted_all", ("model", "features"), "weighted_all"),
+    ("evaluate/squad.py:2.0", ("protocol", "batch_sizes"), (48,)),
+    ("evaluate/ner.py:sentence", ("protocol", "seeds"), 5),
+    ("evaluate/ner.py:features-last", ("protocol", "learning_rates"), (1e-3,)),
+])
+def test_variants_of_recipes(name, value, expected, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    config = configs.resolve(load_recipe(str(ROOT / "configs" / name)))
+    assert getattr(getattr(config, value[0]), value[1]) == expected
+
+
 def test_paper_sizes(monkeypatch):
     """Hidden size, layers and heads of Devlin et al. (2018), table in section 3, and Turc et al. (2019), table 1."""
     monkeypatch.syspath_prepend(str(ROOT))

@@ -7,7 +7,8 @@ import jax
 
 from bert_jax import config as configs
 from bert_jax.config import Config
-from bert_jax.objectives import OF_KIND
+from bert_jax.model.heads import LABELLED
+from bert_jax.objectives import OBJECTIVES, OF_KIND
 from bert_jax.parallel import mesh as meshes
 from bert_jax.training.budget import with_budget
 from bert_jax.training.finetuning import unpacked_shapes
@@ -17,8 +18,8 @@ from bert_jax.training.pretraining import batch_shapes
 
 def prepared(config: Config, chips: int, batch_per_chip: int, length: int, slices: int = 1) -> Config:
     """The recipe with this batch and length, the same number of sequences in all, and what else would follow from
-    data: the size of the vocabulary, and of a task that there are two classes. Of a recipe with phases it is the one
-    with this length, or the first.
+    data: the size of the vocabulary, and of a task that there are two classes, unless `objectives` says what else is
+    learned of it. Of a recipe with phases it is the one with this length, or the first.
 
     Args:
         config: the recipe.
@@ -54,9 +55,11 @@ def _of_task(config: Config, chips: int, batch_per_chip: int, length: int) -> Co
         task = dataclasses.replace(task, length=length)
     # How many steps there are follows from data; here it is one of as many as the schedule needs.
     train = dataclasses.replace(train, epochs=0.0, steps=max(1, config.optimizer.warmup_steps))
-    model = dataclasses.replace(config.model, num_labels=config.model.num_labels or 2)
-    return _checked(dataclasses.replace(config, train=train, task=task, model=model,
-                                        objectives=(OF_KIND["classification"],)))
+    of_task = [name for name in config.objectives if name in OF_KIND.values()]
+    objective = of_task[0] if of_task else OF_KIND["classification"]
+    labels = config.model.num_labels or 2 if OBJECTIVES[objective].HEAD in LABELLED else 0
+    return _checked(dataclasses.replace(config, train=train, task=task, objectives=(objective,),
+                                        model=dataclasses.replace(config.model, num_labels=labels)))
 
 
 def _checked(config: Config) -> Config:

@@ -59,13 +59,24 @@ def counted(config: Config, scores: dict[str, float]) -> str:
     return f"{split}/mean" if f"{split}/mean" in names else names[0]
 
 
-def unpacked_shapes(config: Config) -> dict[str, jax.ShapeDtypeStruct]:
-    """The shapes of a task's batches if each example has a row to itself: packed, there are fewer rows."""
-    rows, length = config.train.batch_size, config.task.length
-    of_tokens = dict.fromkeys(("input_ids", "token_type_ids", "position_ids", "segment_ids"), (length, np.int32))
-    of_examples = dict(example_positions=(1, np.int32), example_weights=(1, np.float32), labels=(1, np.int32))
-    return {name: jax.ShapeDtypeStruct((rows, size), dtype)
-            for name, (size, dtype) in (of_tokens | of_examples).items()}
+def unpacked_shapes(config: Config, choices: int = 4) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of a task's batches if each example has a row to itself: packed, there are fewer rows.
+
+    Args:
+        config: whose objective is that of the task.
+        choices: of a question, where there are some: as many as in SWAG.
+    """
+    (objective,) = config.objectives
+    pairs = choices if objective == "choice" else 1
+    of_tokens, of_pairs = (config.task.length * pairs,), (pairs,)
+    labels = {"tag": of_tokens, "span": (1, 2), "multilabel": (1, config.model.num_labels)}.get(objective, (1,))
+    shapes = dict.fromkeys(("input_ids", "token_type_ids", "position_ids", "segment_ids"), (of_tokens, np.int32))
+    shapes |= dict(example_positions=(of_pairs, np.int32), example_weights=(of_pairs, np.float32),
+                   labels=(labels, dict(regression=np.float32, multilabel=np.bool_).get(objective, np.int32)))
+    if objective == "tag":
+        shapes["label_weights"] = (of_tokens, np.float32)
+    return {name: jax.ShapeDtypeStruct((config.train.batch_size, *shape), dtype)
+            for name, (shape, dtype) in shapes.items()}
 
 
 class Finetuning:

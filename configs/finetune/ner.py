@@ -21,6 +21,7 @@ from bert_jax.config import recipe
 
 def get_config(variant: str = "document"):
     config = recipe()
+    config.objectives = ("tag",)
     config.task.name = "conll2003"
     config.task.context = "sentence" if variant == "sentence" else "document"
     config.task.length = 128 if variant == "sentence" else 512

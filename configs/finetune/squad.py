@@ -20,6 +20,7 @@ RECIPES = {"1.1": dict(epochs=3.0, batch_size=32), "2.0": dict(epochs=2.0, batch
 
 def get_config(version: str = "1.1"):
     config = recipe()
+    config.objectives = ("span",)
     config.task.name = f"squad/v{version}"
     config.task.length = 384
 

@@ -12,6 +12,7 @@ from bert_jax.config import recipe
 
 def get_config():
     config = recipe()
+    config.objectives = ("choice",)
     config.task.name = "swag"
     config.task.length = 128
 

@@ -198,3 +198,40 @@ def test_transformers_says_the_same_of_what_it_is_given(trained, tmp_path, kind)
             np.testing.assert_allclose(answer["probabilities"], shares, atol=1e-4)
             assert [model.config.id2label[i] for i in range(len(shares))] == list(ours.labels)
         assert back([text]) == [answer] and back.kind == ours.kind
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind, cls", [("span", "BertForQuestionAnswering"), ("span2", "BertForQuestionAnswering"),
+                                       ("choice", "BertForMultipleChoice")])
+def test_what_answers_or_chooses_is_exported_and_read_again(trained, tmp_path, kind, cls):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    workdir, _ = trained(kind)
+    convert(open_pretrained(workdir), tmp_path / "hf", "hf")
+    model, said = getattr(transformers, cls).from_pretrained(tmp_path / "hf", output_loading_info=True)
+    assert not said["missing_keys"] and not said["unexpected_keys"]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
+    # Of an answer that there may be none the format does not say.
+    options = dict(length=24, null_threshold=0.0 if kind == "span2" else None)
+    ours, back = FineTuned.load(workdir, **options), FineTuned.load(tmp_path / "hf", **options)
+    if kind == "choice":
+        asked = [(row["text"], row["choices"]) for row in choice_rows(20, 1)]
+    else:
+        asked = [(paragraph["qas"][0]["question"], paragraph["context"])
+                 for paragraph in squad_file(kind, 20, 1)["data"][0]["paragraphs"]]
+    answers = ours(*zip(*asked))
+    for one, other in zip(answers, back(*zip(*asked)), strict=True):
+        assert one["prediction"] == other["prediction"]
+    for (text, pair), answer in zip(asked, answers):
+        pairs = pair if kind == "choice" else [pair]
+        with torch.no_grad():
+            said = model.eval()(**{name: x[None] if kind == "choice" else x for name, x in tokenizer(
+                [text] * len(pairs), pairs, padding=True, return_tensors="pt").items()})
+        if kind == "choice":
+            np.testing.assert_allclose(answer["probabilities"], said.logits[0].softmax(-1), atol=1e-4)
+        else:
+            null = (said.start_logits[0, 0] + said.end_logits[0, 0]).item()
+            tokens = slice(2 + len(tokenizer.tokenize(text)), -1)  # of the context
+            sums = said.start_logits[0, tokens][:, None] + said.end_logits[0, tokens]
+            best = torch.triu(sums).masked_fill(torch.tril(torch.ones_like(sums), -1) > 0, -torch.inf).max().item()
+            assert answer.get("null_odds", null - best) == pytest.approx(null - best, abs=1e-4)

@@ -14,8 +14,11 @@ from bert_jax.checkpoint.pretrained import flat
 from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.checkpoint.store import Checkpoints
 from bert_jax.errors import UserError
+from bert_jax.objectives import OF_KIND
+from bert_jax.parallel.mesh import make_mesh
 from bert_jax.tasks import metrics
 from bert_jax.training import run
+from bert_jax.training.finetuning import Finetuning, unpacked_shapes
 from bert_jax.training.loop import train
 from tests.made_tasks import choice_rows, rows, squad_file
 
@@ -109,6 +112,26 @@ def test_words_of_long_sentences_are_scored_once_each(short_recipe, tmp_path):
         len(tags) for tags in expected]
     right = [guess == tag for line, tags in zip(predicted, expected) for guess, tag in zip(line["prediction"], tags)]
     assert results["validation/accuracy"] == pytest.approx(np.mean(right))
+
+
+@pytest.mark.parametrize("kind", sorted(OF_KIND))
+def test_shapes_are_known_without_data(task_recipe, tmp_path, kind):
+    task_recipe.task.name = kind
+    config = configs.resolve(task_recipe)
+    mesh = make_mesh(config.mesh)
+    material = Finetuning(config, tmp_path, open_pretrained(GOLDEN), progress=False)
+    config = material.plan(config, mesh, Console(quiet=True))
+    found = unpacked_shapes(config, choices=3)
+    shapes, *_ = material.shapes().values()
+    assert {name: x.dtype for name, x in shapes.items()} == {name: x.dtype for name, x in found.items()}
+    # Packed there are several examples in a row, and fewer rows.
+    assert {name: x.shape[2:] for name, x in shapes.items()} == {name: x.shape[2:] for name, x in found.items()}
+    assert shapes["input_ids"].shape[1] == found["input_ids"].shape[1]
+    places = shapes["labels"].shape[1] if kind != "tagging" else shapes["example_weights"].shape[1]
+    for name in ("example_weights", "labels", "label_weights"):
+        if name in found:
+            per_token = found[name].shape[1] == found["input_ids"].shape[1]
+            assert shapes[name].shape[1] == found[name].shape[1] * (1 if per_token else places), name
 
 
 def test_stopped_and_resumed_it_is_the_same_run(short_recipe, tmp_path):
