@@ -2,12 +2,12 @@
 
     python -m benchmarks.scorers --squad dev-v1.1.json --scorer evaluate-v1.1.py
     python -m benchmarks.scorers --squad dev-v2.0.json --scorer evaluate-v2.0.py
-    python -m benchmarks.scorers --conlleval conlleval.pl [--conll FILE]
+    python -m benchmarks.scorers --conlleval conlleval.pl [--seqeval]
 
 Each set of predictions mixes the true answers with what is hard to score: other articles and cases, punctuation of
 many scripts, spaces that are not ASCII, combining marks, nothing, parts of the answers and of their contexts. The
-scorers run as they are, as processes, on files. Prints how many sets there were and how many figures differ, to the
-last digit.
+scorers run as they are, as processes, on files; seqeval, if it is installed, as a library. Prints how many sets there
+were and how many figures differ, to the last digit.
 """
 
 import argparse
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--squad", type=Path, help="a file of SQuAD 1.1 or 2.0")
     parser.add_argument("--scorer", type=Path, help="its official scorer")
     parser.add_argument("--conlleval", type=Path, help="the scorer of CoNLL's shared tasks, in Perl")
+    parser.add_argument("--seqeval", action="store_true", help="compare entities with seqeval too")
     parser.add_argument("--sets", type=int, default=50, help="sets of predictions")
     args = parser.parse_args()
     if args.squad:
@@ -83,8 +84,8 @@ def predicted(draw: random.Random, answers: list[dict], context: str) -> str:
 
 
 def compare_entities(args) -> None:
-    """Scores random tags, valid and not, by both, and prints how many figures differ."""
-    figures = different = 0
+    """Scores random tags, valid and not, by all, and prints how many figures differ."""
+    figures = different = differs_from_seqeval = 0
     for seed in range(args.sets):
         draw = random.Random(seed)
         sentences = [[(draw.choice(TAGS), draw.choice(TAGS)) for _ in range(draw.randint(1, 12))] for _ in range(200)]
@@ -99,8 +100,14 @@ def compare_entities(args) -> None:
         theirs = dict(zip(("entity_precision", "entity_recall", "entity_f1"), (words[3], words[5], words[7])))
         figures += len(theirs)
         different += sum(f"{100 * ours[name]:.2f}" != theirs[name] for name in theirs)
+        if args.seqeval:
+            from seqeval import metrics
+
+            others = dict(entity_precision=metrics.precision_score, entity_recall=metrics.recall_score,
+                          entity_f1=metrics.f1_score)
+            differs_from_seqeval += sum(abs(ours[name] - of(true, guessed)) > 1e-12 for name, of in others.items())
     print(f"entities: {args.sets} sets of 200 sentences: of {figures} figures {different} differ, to the two digits "
-          "that conlleval prints")
+          "that conlleval prints" + f"; {differs_from_seqeval} from seqeval, beyond 1e-12" * args.seqeval)
 
 
 TAGS = ["O", "O", "O", *("-".join(parts) for parts in itertools.product("BI", ("PER", "LOC", "A-B")))]

@@ -21,6 +21,19 @@ def squad_file(kind: str, count: int, seed: int) -> dict:
     return dict(version="1.1", data=[dict(title="made", paragraphs=paragraphs)])
 
 
+def conll_file(documents: int, seed: int) -> str:
+    """Documents of three sentences in CoNLL's format; the first word of a document says what 'q' is in its others."""
+    draw, lines = random.Random(seed), []
+    for _ in range(documents):
+        mark, kind = draw.choice([("x", "PER"), ("z", "LOC")])
+        lines += ["-DOCSTART- -X- -X- O", "", f"{mark} O", ""]
+        for _ in range(2):
+            words = [draw.choice(LETTERS) for _ in range(draw.randint(1, 3))]
+            words.insert(draw.randint(0, len(words)), "q")
+            lines += [*(f"{word} {f'B-{kind}' if word == 'q' else 'O'}" for word in words), ""]
+    return "\n".join(lines) + "\n"
+
+
 def choice_rows(count: int, seed: int) -> list[dict]:
     """Which of three texts has a 'q'."""
     draw, made = random.Random(seed), []

@@ -11,8 +11,12 @@ from bert_jax import config as configs
 from bert_jax.__main__ import main
 from bert_jax.checkpoint.formats import convert, open_pretrained
 from bert_jax.cli import predict
+from bert_jax.config import TaskConfig
 from bert_jax.errors import UserError
 from bert_jax.evaluation.finetuned import FineTuned
+from bert_jax.tasks.examples import Examples
+from bert_jax.tasks.tokenised import tokenise
+from bert_jax.text.wordpiece import Encoder
 from bert_jax.training import run
 from bert_jax.training.loop import train
 from tests.made_tasks import choice_rows, rows, squad_file
@@ -108,6 +112,24 @@ def test_it_chooses_as_in_validation_among_any_number(trained, tmp_path, capsys)
     assert len(four["probabilities"]) == 4
     with pytest.raises(UserError, match="of choices the command line takes one text"):
         predict.main([f"--checkpoint={workdir}", "--text", "x", "y", "--text_pair", "a", "b"])
+
+
+def test_words_see_their_document_and_no_other(trained):
+    workdir, _ = trained("tagging")
+
+    def scores(first: str, context: str) -> list[np.ndarray]:
+        model = FineTuned.load(workdir, task=TaskConfig(context=context))
+        texts = [first.split(), "b q c".split(), "q d".split()]
+        task = tokenise(Examples("tagging", texts, None, None, np.arange(3), model.labels, {}, {},
+                                 documents=np.array([0, 0, 1])), Encoder(model.vocabulary, model.tokenizer))
+        return np.split(model.predictions(task).scores, np.cumsum([3, 3]))
+
+    for context, differs in (("document", True), ("sentence", False)):
+        (_, of_document, of_other), (_, as_well, other) = scores("a b c", context), scores("x x x", context)
+        assert np.abs(of_document - as_well).max() > 1e-3 or not differs
+        np.testing.assert_allclose(of_other, other, atol=1e-5)
+        if not differs:
+            np.testing.assert_allclose(of_document, as_well, atol=1e-5)
 
 
 def test_the_command_reads_texts_lines_and_columns(trained, tmp_path, capsys):

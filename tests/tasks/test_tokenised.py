@@ -7,9 +7,9 @@ import pytest
 from bert_jax.config import TaskConfig, TokenizerConfig
 from bert_jax.data.builders import local_task
 from bert_jax.errors import UserError
-from bert_jax.tasks import tokenised
+from bert_jax.tasks import examples, tokenised
 from bert_jax.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-from bert_jax.text.wordpiece import wordpiece
+from bert_jax.text.wordpiece import Encoder, wordpiece
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 VOCABULARY = Vocabulary((*SPECIAL_TOKENS, *LETTERS, *(f"##{letter}" for letter in LETTERS)))
@@ -44,6 +44,16 @@ def test_tokens_are_those_of_the_texts(prepared, tmp_path):
             assert task.tokens[begin:begin + task.lengths[example, text]].tolist() == encode(row[text])
     assert task.kind == "classification" and task.label_names == ("no", "yes") and not task.hidden
     assert task.labels.tolist() == [0, 1, 0] and task.ids.tolist() == [0, 1, 2]
+
+
+def test_a_word_of_which_nothing_is_left_is_unknown():
+    words = ["\u200b", "\u200b", "a", "\x07", "a"]
+    task = tokenised.tokenise(examples.Examples(
+        "tagging", [words, ["a"]], None, [np.arange(5), np.array([0])], np.arange(2), ("o",) * 5, {}, {}),
+        Encoder(VOCABULARY, TOKENIZER))
+    a, unk = VOCABULARY.ids["a"], VOCABULARY.unk
+    assert task.tokens.tolist() == [unk, unk, a, unk, a, a] and task.labels.tolist() == [*range(5), 0]
+    assert task.lengths[:, 0].tolist() == [5, 1]
 
 
 def test_what_is_kept_is_what_was_made(prepared, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from bert_jax.checkpoint.formats import open_pretrained
 from bert_jax.checkpoint.pretrained import flat
 from bert_jax.checkpoint.runs import CHECKPOINTS
 from bert_jax.checkpoint.store import Checkpoints
+from bert_jax.data.builders import conll
 from bert_jax.errors import UserError
 from bert_jax.objectives import OF_KIND
 from bert_jax.parallel.mesh import make_mesh
@@ -20,7 +21,7 @@ from bert_jax.tasks import metrics
 from bert_jax.training import run
 from bert_jax.training.finetuning import Finetuning, unpacked_shapes
 from bert_jax.training.loop import train
-from tests.made_tasks import choice_rows, rows, squad_file
+from tests.made_tasks import choice_rows, conll_file, rows, squad_file
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "bert"
 
@@ -112,6 +113,20 @@ def test_words_of_long_sentences_are_scored_once_each(short_recipe, tmp_path):
         len(tags) for tags in expected]
     right = [guess == tag for line, tags in zip(predicted, expected) for guess, tag in zip(line["prediction"], tags)]
     assert results["validation/accuracy"] == pytest.approx(np.mean(right))
+
+
+@pytest.mark.full
+def test_documents_tell_what_sentences_do_not(task_recipe, tmp_path):
+    files = {split: tmp_path / f"{split}.txt" for split in ("train", "validation")}
+    for (path, documents), seed in zip(((files["train"], 150), (files["validation"], 40)), (0, 1)):
+        path.write_text(conll_file(documents, seed))
+    conll.prepare(files, "documents", str(tmp_path / "data"))
+    task_recipe.task.name, task_recipe.task.data_dir = "documents", str(tmp_path / "data")
+    found = {}
+    for context in ("document", "sentence"):
+        task_recipe.task.context = context
+        found[context] = go(task_recipe, tmp_path / context)["validation/entity_f1"]
+    assert found["document"] > 0.95 and found["sentence"] < 0.7  # both find the words; only one can tell what they are
 
 
 @pytest.mark.parametrize("kind", sorted(OF_KIND))
