@@ -158,8 +158,7 @@ def tasks_dir(tmp_path_factory):
     return root / "data"
 
 
-@pytest.fixture
-def task_recipe(tasks_dir):
+def recipe_of_tasks(tasks_dir):
     """A recipe that learns 'classification' from a small model at random, well within 156 steps."""
     recipe = configs.recipe()
     recipe.task.name, recipe.task.data_dir = "classification", str(tasks_dir)
@@ -174,9 +173,18 @@ def task_recipe(tasks_dir):
     return recipe
 
 
-@pytest.fixture
-def short_recipe(task_recipe):
+def shortened(task_recipe):
     """Two epochs, with dropout, that learn little."""
     task_recipe.train.epochs, task_recipe.evaluate.every = 2.0, -1
     task_recipe.model.update(dict(hidden_dropout=0.1, attention_dropout=0.1, classifier_dropout=0.1))
     return task_recipe
+
+
+@pytest.fixture
+def task_recipe(tasks_dir):
+    return recipe_of_tasks(tasks_dir)
+
+
+@pytest.fixture
+def short_recipe(tasks_dir):
+    return shortened(recipe_of_tasks(tasks_dir))

@@ -70,7 +70,7 @@ def read(name: str, data_dir: str, split: str, *, text: str = "", text_pair: str
     texts, label, kind = _choose(features, (text, text_pair), label, where)
     records = _records(source)
     if kind == "span":
-        return _questions(records, texts, label, "is_impossible" in features, where, prepared.identity(source))
+        return _questions(records, texts, label, where, prepared.identity(source))
     numbered = "idx" in features and _is_scalar(features["idx"], np.integer)
     ids = np.array([record["idx"] if numbered else i for i, record in enumerate(records)], np.int64)
     order = np.argsort(ids, kind="stable")
@@ -89,8 +89,7 @@ def read(name: str, data_dir: str, split: str, *, text: str = "", text_pair: str
         documents=np.array([record["document"] for record in records], np.int64) if "document" in features else None)
 
 
-def _questions(records: list[dict], texts: tuple[str, ...], label: str, unanswerable: bool, where: str,
-               identity: dict) -> Examples:
+def _questions(records: list[dict], texts: tuple[str, ...], label: str, where: str, identity: dict) -> Examples:
     """Questions in the order in which the data set has them; those of a context need not stand together."""
     questions, contexts = ([_decoded(record[text]) for record in records] for text in texts)
     ids = np.array([_decoded(record["id"]) if "id" in record else str(i) for i, record in enumerate(records)])
@@ -99,9 +98,11 @@ def _questions(records: list[dict], texts: tuple[str, ...], label: str, unanswer
     for id, context, of_question in zip(ids, contexts, answers):
         for answer in of_question:
             check_answer(answer, context, f"question {str(id)!r} of {where}")
-    hidden = not unanswerable and not any(answers)
-    if not (unanswerable or hidden or all(answers)):
-        raise UserError(f"a question of {where} has no answer", found=str(ids[answers.index([])]),
+    unanswerable = bool(records) and "is_impossible" in records[0]
+    answered = [bool(of or unanswerable and record["is_impossible"]) for of, record in zip(answers, records)]
+    hidden = not any(answered)
+    if not hidden and not all(answered):
+        raise UserError(f"a question of {where} has no answer", found=str(ids[answered.index(False)]),
                         expected="an answer to each, or the feature `is_impossible`, as SQuAD 2.0 has it",
                         hint="prepare it anew: python -m bert_jax prepare squad")
     return Examples(

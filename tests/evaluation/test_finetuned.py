@@ -19,16 +19,22 @@ from bert_jax.tasks.tokenised import tokenise
 from bert_jax.text.wordpiece import Encoder
 from bert_jax.training import run
 from bert_jax.training.loop import train
+from tests.conftest import recipe_of_tasks, shortened
 from tests.made_tasks import choice_rows, rows, squad_file
 
 
-@pytest.fixture
-def trained(short_recipe, tmp_path):
+@pytest.fixture(scope="module")
+def trained(tasks_dir, tmp_path_factory):
+    """A run by the kind of its task, trained once, and what it predicted."""
+    root = tmp_path_factory.mktemp("runs")
+
     def make(kind="classification"):
-        short_recipe.task.name = kind
-        train(configs.resolve(short_recipe), tmp_path / "run", Console(quiet=True))
-        written = (tmp_path / "run" / run.PREDICTIONS / "validation.jsonl").read_text().splitlines()
-        return tmp_path / "run", [json.loads(line) for line in written]
+        if not (root / kind).exists():
+            recipe = shortened(recipe_of_tasks(tasks_dir))
+            recipe.task.name = kind
+            train(configs.resolve(recipe), root / kind, Console(quiet=True))
+        written = (root / kind / run.PREDICTIONS / "validation.jsonl").read_text().splitlines()
+        return root / kind, [json.loads(line) for line in written]
 
     return make
 

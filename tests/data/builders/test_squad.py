@@ -61,9 +61,11 @@ def test_questions_of_1_1(make, tmp_path):
 
 
 def test_questions_of_2_0(make, tmp_path):
-    assert dict(make(second()).metadata)["counts"]["train"]["unanswerable"] == 1
+    hidden = dict(data=[dict(paragraphs=[dict(context="x", qas=[dict(id="t", question="?")])])])
+    assert dict(make(second(), test=hidden).metadata)["counts"]["train"]["unanswerable"] == 1
     found = read(tmp_path)
     assert found.label_names == ("answer", "no answer") and found.labels[2] == []
+    assert read(tmp_path, "test").labels is None and read(tmp_path, "test").label_names == found.label_names
 
 
 @pytest.mark.parametrize("config, values", [("v1.1", FIRST), ("v2.0", second())])
