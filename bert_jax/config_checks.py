@@ -84,9 +84,8 @@ def check(config, declared: dict[str, dataclasses.Field]) -> None:
             require(value >= 0, name, "a number that is not negative")
     for name in ("model.hidden_size", "model.num_layers", "model.num_heads", "model.intermediate_size",
                  "model.max_position_embeddings", "model.type_vocab_size", "model.lstm_layers", "model.lstm_size",
-                 "train.steps", "train.batch_size",
-                 "train.accumulation", "train.replicas", "task.row_counts", "task.max_question_length",
-                 "task.max_answer_length", "task.n_best", "log.every", "checkpoint.keep",
+                 "train.steps", "train.batch_size", "train.accumulation", "train.replicas", "task.row_counts",
+                 "task.max_question_length", "task.max_answer_length", "task.n_best", "log.every", "checkpoint.keep",
                  "log.profile_steps", "masking.max_predictions", "masking.span_longest",
                  "compute.vocab_multiple", "compute.prefetch", "compute.data_threads",
                  "tokenizer.vocab_size", "tokenizer.vocab_characters", "tokenizer.max_chars_per_word", "mesh.slice",

@@ -1,6 +1,7 @@
 """A fine-tuned model on new text, from the command line and from Python."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import evaluate
 from bert_jax import config as configs
 from bert_jax.__main__ import main
 from bert_jax.checkpoint.formats import convert, open_pretrained
+from bert_jax.checkpoint.pretrained import flat
 from bert_jax.cli import predict
 from bert_jax.config import TaskConfig
 from bert_jax.errors import UserError
@@ -263,3 +265,24 @@ def test_what_answers_or_chooses_is_exported_and_read_again(trained, tmp_path, k
             sums = said.start_logits[0, tokens][:, None] + said.end_logits[0, tokens]
             best = torch.triu(sums).masked_fill(torch.tril(torch.ones_like(sums), -1) > 0, -torch.inf).max().item()
             assert answer.get("null_odds", null - best) == pytest.approx(null - best, abs=1e-4)
+
+
+@pytest.mark.full
+def test_a_reader_of_features_is_resumed_and_predicts(short_recipe, tmp_path):
+    short_recipe.task.name, short_recipe.model.features = "tagging", "weighted_last_four"
+    short_recipe.model.lstm_size, short_recipe.optimizer.frozen = 16, (r"^/bert/",)
+    short_recipe.checkpoint.every = 5
+    whole = train(configs.resolve(short_recipe), tmp_path / "whole", Console(quiet=True))
+    short_recipe.train.stop_after = 12
+    assert train(configs.resolve(short_recipe), tmp_path / "parts", Console(quiet=True)) is None
+    short_recipe.train.stop_after = 0
+    assert train(configs.resolve(short_recipe), tmp_path / "parts", Console(quiet=True)) | dict(
+        seconds=0) == whole | dict(seconds=0)
+    expected = (tmp_path / "whole" / run.PREDICTIONS / "validation.jsonl").read_text().splitlines()
+    found = FineTuned.load(tmp_path / "whole")([row["tokens"] for row in rows("tagging", 60, 1)])
+    assert [line["prediction"] for line in found] == [json.loads(line)["prediction"] for line in expected]
+    with pytest.raises(UserError, match="no BiLSTM over a BERT"):
+        convert(open_pretrained(tmp_path / "whole"), tmp_path / "hf", "hf")
+    encoder, start = (flat(open_pretrained(path, heads=()).read()["bert"])
+                      for path in (tmp_path / "whole", Path(short_recipe.init_from)))
+    assert all(np.array_equal(encoder[name], start[name]) for name in start)
