@@ -14,8 +14,17 @@ SIDES = ("ours", "theirs")
 _SECONDS = ("training", "scoring", "all")
 
 
-def options(parser: argparse.ArgumentParser) -> None:
-    """Adds those by which a process of one side is told what to do."""
+def options(parser: argparse.ArgumentParser, *, epochs: float, learning_rate: float, batch_size: int,
+            seeds: int) -> None:
+    """Adds what both sides are told, with these defaults, and what a process of one side is told."""
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--data_dir", required=True)
+    parser.add_argument("--results", type=Path, help="a file of JSON lines that keeps what was run")
+    parser.add_argument("--epochs", type=float, default=epochs)
+    parser.add_argument("--batch_size", type=int, default=batch_size)
+    parser.add_argument("--learning_rate", type=float, default=learning_rate)
+    parser.add_argument("--train_split", default="train", help="to learn from less: 'train[:2000]'")
+    parser.add_argument("--seeds", type=int, default=seeds, help="runs of each side")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
 

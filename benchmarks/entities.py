@@ -30,22 +30,14 @@ FEATURES = "features-"
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.entities", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--data_dir", required=True)
     parser.add_argument("--task", required=True)
-    parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--sides", nargs="+", default=list(beside.SIDES))
-    parser.add_argument("--epochs", type=float, default=3.0)
-    parser.add_argument("--batch_size", type=int, default=32)
-    parser.add_argument("--learning_rate", type=float, default=5e-5)
     parser.add_argument("--lstm_size", type=int, default=768, help="of the feature-based sides")
     parser.add_argument("--feature_epochs", type=float, default=10.0, help="of the feature-based sides")
     parser.add_argument("--feature_learning_rate", type=float, default=1e-3, help="of the feature-based sides")
     parser.add_argument("--length", type=int, default=128)
-    parser.add_argument("--train_split", default="train")
     parser.add_argument("--validation_split", default="validation")
-    parser.add_argument("--seeds", type=int, default=5)
-    beside.options(parser)
+    beside.options(parser, epochs=3.0, learning_rate=5e-5, batch_size=32, seeds=5)
     args = parser.parse_args()
     if args.side:
         print(json.dumps(train_theirs(args) if args.side == "theirs" else train_ours(args)))

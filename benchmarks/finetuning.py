@@ -30,17 +30,9 @@ from bert_jax.tasks.glue import TASKS
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.finetuning", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--data_dir", required=True)
     parser.add_argument("--task", default="mrpc", choices=[name for name, task in TASKS.items() if task.train])
     parser.add_argument("--steps", type=int, default=200, help="of the comparison of losses")
-    parser.add_argument("--epochs", type=float, default=0.0, help="compare the time of so many epochs instead")
-    parser.add_argument("--learning_rate", type=float, default=5e-5)
-    parser.add_argument("--train_split", default="train", help="to learn from less: 'train[:8000]'")
-    parser.add_argument("--seeds", type=int, default=1, help="compare so many runs of each side")
-    parser.add_argument("--results", type=Path, help="a file of JSON lines that keeps these runs")
-    parser.set_defaults(batch_size=32)
-    beside.options(parser)
+    beside.options(parser, epochs=0.0, learning_rate=5e-5, batch_size=32, seeds=1)
     args = parser.parse_args()
     if args.side:
         print(json.dumps(dict(ours=train_ours, theirs=train_theirs)[args.side](args)))

@@ -29,17 +29,9 @@ LENGTH, OVERLAP, LONGEST, BEST = 384, 128, 30, 20
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.questions", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--data_dir", required=True)
     parser.add_argument("--task", required=True)
-    parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--epochs", type=float, default=1.0)
-    parser.add_argument("--batch_size", type=int, default=16)
-    parser.add_argument("--learning_rate", type=float, default=1e-4)
-    parser.add_argument("--train_split", default="train", help="to learn from less: 'train[:2000]'")
     parser.add_argument("--validation_split", default="validation")
-    parser.add_argument("--seeds", type=int, default=1)
-    beside.options(parser)
+    beside.options(parser, epochs=1.0, learning_rate=1e-4, batch_size=16, seeds=1)
     args = parser.parse_args()
     if args.side:
         print(json.dumps(dict(ours=train_ours, theirs=train_theirs)[args.side](args)))

@@ -8,21 +8,8 @@ The task stands behind the colon: cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte o
 learning rates 5e-5, 4e-5, 3e-5 and 2e-5 on the development set.
 """
 
-from bert_jax.config import recipe
+from configs.finetune._common import fine_tuning
 
 
 def get_config(task: str = "mrpc"):
-    config = recipe()
-    config.task.name = f"glue/{task}"
-    config.task.length = 128
-
-    config.train.epochs = 3.0
-    config.train.batch_size = 32
-    config.optimizer.learning_rate = 5e-5
-    config.optimizer.warmup_share = 0.1
-
-    config.evaluate.every = -1
-    config.checkpoint.every = 0
-    config.checkpoint.keep = 1
-    config.log.every = 20
-    return config
+    return fine_tuning(f"glue/{task}", 128, batch_size=32, epochs=3.0, learning_rate=5e-5)

@@ -16,29 +16,18 @@ Entity F1 in the paper, five runs: BERT-base 96.4 on the development set and 92.
 92.8; features of BERT-base on the development set, in the order of KIND: 91.0, 95.6, 94.9, 95.9, 96.1, 95.5.
 """
 
-from bert_jax.config import recipe
+from configs.finetune._common import fine_tuning
 
 
 def get_config(variant: str = "document"):
-    config = recipe()
-    config.objectives = ("tag",)
-    config.task.name = "conll2003"
-    config.task.context = "sentence" if variant == "sentence" else "document"
-    config.task.length = 128 if variant == "sentence" else 512
-
     # A window over a document holds about twenty sentences.
-    config.train.batch_size = 32 if variant == "sentence" else 8
-    config.train.epochs = 4.0
-    config.optimizer.learning_rate = 5e-5
-    config.optimizer.warmup_share = 0.1
+    length, batch_size = (128, 32) if variant == "sentence" else (512, 8)
+    config = fine_tuning("conll2003", length, batch_size=batch_size, epochs=4.0, learning_rate=5e-5)
+    config.objectives = ("tag",)
+    config.task.context = "sentence" if variant == "sentence" else "document"
     if variant.startswith("features-"):
         config.model.features = variant.removeprefix("features-")
         config.optimizer.frozen = (r"^/bert/",)
         config.train.epochs = 20.0
         config.optimizer.learning_rate = 1e-3
-
-    config.evaluate.every = -1
-    config.checkpoint.every = 0
-    config.checkpoint.keep = 1
-    config.log.every = 20
     return config

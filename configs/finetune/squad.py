@@ -13,23 +13,14 @@ TriviaQA 84.2 and 91.1; 2.0 BERT-large 78.7 and 81.9. To fine-tune on TriviaQA f
 authors' code does), train on that by this recipe, and start from there with --config.init_from=runs/triviaqa.
 """
 
-from bert_jax.config import recipe
+from configs.finetune._common import fine_tuning
 
 RECIPES = {"1.1": dict(epochs=3.0, batch_size=32), "2.0": dict(epochs=2.0, batch_size=48)}
 
 
 def get_config(version: str = "1.1"):
-    config = recipe()
+    config = fine_tuning(f"squad/v{version}", 384, **RECIPES[version], learning_rate=5e-5)
     config.objectives = ("span",)
-    config.task.name = f"squad/v{version}"
-    config.task.length = 384
-
-    config.train.update(RECIPES[version])
-    config.optimizer.learning_rate = 5e-5
-    config.optimizer.warmup_share = 0.1
-
     config.evaluate.every = 0
     config.checkpoint.every = 1000
-    config.checkpoint.keep = 1
-    config.log.every = 20
     return config

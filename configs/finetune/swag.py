@@ -7,22 +7,10 @@
 Accuracy in the paper: BERT-base 81.6 on the development set; BERT-large 86.6, and 86.3 on the test set.
 """
 
-from bert_jax.config import recipe
+from configs.finetune._common import fine_tuning
 
 
 def get_config():
-    config = recipe()
+    config = fine_tuning("swag", 128, batch_size=16, epochs=3.0, learning_rate=2e-5)
     config.objectives = ("choice",)
-    config.task.name = "swag"
-    config.task.length = 128
-
-    config.train.epochs = 3.0
-    config.train.batch_size = 16
-    config.optimizer.learning_rate = 2e-5
-    config.optimizer.warmup_share = 0.1
-
-    config.evaluate.every = -1
-    config.checkpoint.every = 0
-    config.checkpoint.keep = 1
-    config.log.every = 20
     return config
