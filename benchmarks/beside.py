@@ -90,6 +90,8 @@ def compare(done: dict[tuple[str, int], dict]) -> None:
     for name in _SECONDS:
         spent = {side: np.mean([run[name] for run in of_side]) for side, of_side in by_side.items()
                  if name in of_side[0]}
+        if not spent:
+            continue
         print(f"  seconds, {name}: " + ", ".join(f"{side} {value:.0f}" for side, value in spent.items())
               + "".join(f"; {first} is {value / spent[first]:.2f} times as fast as {side}"
                         for side, value in spent.items() if side != first))
