@@ -326,7 +326,7 @@ def _config(pretrained: Pretrained, architecture: str, dtype: str) -> dict:
         labels = pretrained.labels or [f"LABEL_{i}" for i in range(model.num_labels)]
         config |= dict(id2label={str(i): label for i, label in enumerate(labels)},
                        label2id={label: i for i, label in enumerate(labels)})
-    else:  # a head with another number of outputs would be made of another model's
+    elif "span" in pretrained.heads:  # transformers gives that head as many outputs as there are labels
         config.pop("id2label", None), config.pop("label2id", None)
     problems = {kind: problem for problem, kind in _PROBLEMS.items()}
     if pretrained.kind in problems:
