@@ -188,11 +188,11 @@ class Finetuning:
         task, config = self._train, self._config
         held_out = ", ".join(f"{len(scored):,} of {split}" for split, scored in self._scored.items())
         names = ", ".join((*task.label_names[:6], *["..."] * (len(task.label_names) > 6)))
-        labels = {"regression": "numbers", "span": " or ".join(task.label_names), "choice": f"{task.choices} choices"}.get(
-            task.kind, f"{len(task.label_names)} classes ({names})")
-        inputs, what = self._inputs, "questions" if task.kind == "span" else "texts"
+        what = dict(regression="numbers", span=" or ".join(task.label_names), choice=f"one of {task.choices}")
+        labels = what.get(task.kind, f"{len(task.label_names)} classes ({names})")
+        inputs, loses = self._inputs, "questions" if task.kind == "span" else "texts"
         windows = f" in {len(inputs):,} windows" if len(inputs) != len(task) else ""
-        cut = f"; {inputs.truncated:,} lose tokens of their {what}" if inputs.truncated else ""
+        cut = f"; {inputs.truncated:,} lose tokens of their {loses}" if inputs.truncated else ""
         source = config.task.train_split
         if config.task.folds:
             source += f", all but fold {config.task.fold} of {config.task.folds}"
