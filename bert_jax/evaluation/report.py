@@ -13,7 +13,7 @@ from bert_jax.evaluation import plots
 from bert_jax.evaluation.forecast import Forecast
 from bert_jax.evaluation.plots import Picture
 from bert_jax.evaluation.protocol import Run, is_done, said, split_of
-from bert_jax.evaluation.published import TEST_SCORES
+from bert_jax.evaluation.published import DEVELOPMENT_SCORES, TEST_SCORES
 from bert_jax.tasks import examples
 from bert_jax.tasks.glue import TASKS
 from bert_jax.training.progress import clock_said
@@ -95,6 +95,9 @@ def sections(results: dict[str, dict]) -> list[Section]:
         found.append(Section("Beside published scores",
                              "Those are of test sets, which only gluebenchmark.com can score.",
                              [(["", *metrics], rows)]))
+    tables = [_beside(task, of_task) for task, of_task in results.items() if task in DEVELOPMENT_SCORES]
+    if tables:
+        found.append(Section("Beside published scores of development sets", "", tables))
     found.append(Section("Every setting", "", [
         (["task", *_COLUMNS[2:-1], "setting"],
          [[task, *_row(task, of_task | dict(selected=one["setting"]))[2:]] for one in of_task["settings"]])
@@ -102,10 +105,19 @@ def sections(results: dict[str, dict]) -> list[Section]:
     return found
 
 
+def _beside(task: str, found: dict) -> tuple[list[str], list[list[str]]]:
+    source, by_model = DEVELOPMENT_SCORES[task]
+    metrics = list(next(iter(by_model.values())))
+    rows = [["this checkpoint, best run", *(_of_best(found, metric) for metric in metrics)]]
+    rows += [[f"{model} ({source})", *(f"{scores[metric]:.1f}" for metric in metrics)]
+             for model, scores in by_model.items()]
+    return [task, *metrics], rows
+
+
 def _of_best(found: dict, metric: str) -> str:
     scores = next(one["scores"] for one in found["runs"] if one["directory"] == found["best"])
-    name = f"{split_of(found['metric'])}/{metric}"
-    return f"{100 * scores[name]:.1f}" if metric else ""
+    score = scores.get(f"{split_of(found['metric'])}/{metric}")  # a recipe may have other metrics
+    return "" if score is None else f"{100 * score:.1f}"
 
 
 def write(results: dict[str, dict], checkpoint: Path, command: str, workdir: Path) -> None:

@@ -125,6 +125,16 @@ def test_runs_are_done_once_selected_and_reported(planned, tmp_path):
         protocol.is_done(changed, tmp_path)
 
 
+def test_published_scores_stand_beside_ours():
+    run = dict(directory="a", scores={"validation/f1": 0.9, "validation/exact": 0.8, "validation/loss": 1.0})
+    setting = dict(setting={"lr": 1.0}, best=0.9, median=0.9, mean=0.9, deviation=None, interval=None, runs=1)
+    found = dict(kind="span", metric="validation/f1", runs=[run], settings=[setting], selected={"lr": 1.0}, best="a")
+    section = report.sections({"squad1": found, "other": found})[1]
+    (columns, rows), = section.tables
+    assert columns == ["squad1", "f1", "exact"] and rows[0] == ["this checkpoint, best run", "90.0", "80.0"]
+    assert rows[1] == ["BERT-base (Devlin et al. (2018), table 2)", "88.5", "80.8"]
+
+
 def test_statistics_of_one_run_and_of_equal_ones():
     one = protocol.summary({}, [0.5])
     assert one["best"] == one["median"] == one["mean"] == 0.5 and one["deviation"] is one["interval"] is None
