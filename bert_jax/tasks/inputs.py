@@ -82,7 +82,8 @@ def windows(lengths: np.ndarray, rooms: np.ndarray, steps: np.ndarray) -> tuple[
 
     Returns:
         int64 `[windows]` each: the text; where the window begins in it; its tokens; and the first and the one after the
-        last of those of which it has more on the nearer side than any other window, the earlier one if as many.
+        last of those that count in it: of which it has more tokens on the nearer side than any other window, a
+        hundredth of all its tokens added (`_check_is_max_context` of Google's code); if as many, the earlier window.
     """
     counts = 1 + np.maximum(-(-(lengths - rooms) // steps), 0)
     of = np.repeat(np.arange(len(lengths)), counts)
@@ -90,9 +91,13 @@ def windows(lengths: np.ndarray, rooms: np.ndarray, steps: np.ndarray) -> tuple[
     begins = number * steps[of]
     sizes = np.minimum(rooms[of], lengths[of] - begins)
     is_last = number == counts[of] - 1
-    # Between two windows the one whose nearer end is farther away changes in the middle of what they share.
-    following = np.append(begins[1:], 0)
-    ends = np.where(is_last, lengths[of], (following + begins + sizes - 1) // 2 + 1)
+    # Two windows change places in the middle of what they share, but for what a shorter last one loses by its length:
+    # it loses all that both have if it goes on for less than that.
+    following, shorter = np.append(begins[1:], 0), sizes - np.append(sizes[1:], 0)
+    middle = (100 * (following + begins + sizes - 1) + shorter) // 200 + 1
+    goes_on = np.append((begins + sizes)[1:], 0) - (begins + sizes)
+    shared = np.where(100 * goes_on > shorter, np.minimum(middle, begins + sizes), begins + sizes)
+    ends = np.where(is_last, lengths[of], shared)
     firsts = np.where(number == 0, 0, np.append(0, ends[:-1]))
     return of, begins, sizes, firsts, ends
 
