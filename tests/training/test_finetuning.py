@@ -57,10 +57,9 @@ def test_a_class_is_learned_and_everything_written(task_recipe, tmp_path):
     assert go(task_recipe, tmp_path) == results  # done: nothing is trained again
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind, metric, least", [
-    pytest.param("regression", "pearson", 0.9, marks=pytest.mark.full), ("tagging", "macro_f1", 0.95),
-    pytest.param("multilabel", "micro_f1", 0.9, marks=pytest.mark.full),
-])
+    ("regression", "pearson", 0.9), ("tagging", "macro_f1", 0.95), ("multilabel", "micro_f1", 0.9)])
 def test_other_kinds_are_learned(task_recipe, tmp_path, kind, metric, least):
     task_recipe.task.name = kind
     results = go(task_recipe, tmp_path)
@@ -76,7 +75,8 @@ def test_other_kinds_are_learned(task_recipe, tmp_path, kind, metric, least):
             results["validation/pearson"])
 
 
-@pytest.mark.parametrize("kind", ["span", pytest.param("span2", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["span", "span2"])
 def test_answers_are_found(task_recipe, tmp_path, kind):
     task_recipe.task.update(dict(name=kind, length=12, stride=3, max_answer_length=4))  # two windows, some
     results = go(task_recipe, tmp_path)
@@ -94,6 +94,7 @@ def test_answers_are_found(task_recipe, tmp_path, kind):
     assert results["labels"] == ["answer", "no answer"][:1 + (kind == "span2")] and results["kind"] == "span"
 
 
+@pytest.mark.full
 def test_choices_are_made(task_recipe, tmp_path):
     task_recipe.task.name, task_recipe.task.length = "choice", 10
     results = go(task_recipe, tmp_path)

@@ -16,6 +16,7 @@ def test_left_to_right_wants_causal_attention(recipe):
     assert make_model(resolve(recipe)).heads == ("mlm",)
 
 
+@pytest.mark.full
 def test_the_average_is_that_of_its_formula(recipe, make_batch):
     """Against numpy: the decay rises with the steps up to the recipe's."""
     recipe.optimizer.ema_decay = 0.2
