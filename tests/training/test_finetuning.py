@@ -103,6 +103,7 @@ def test_choices_are_made(task_recipe, tmp_path):
     assert all(len(line["probabilities"]) == 3 for line in predictions(tmp_path))
 
 
+@pytest.mark.full
 def test_words_of_long_sentences_are_scored_once_each(short_recipe, tmp_path):
     short_recipe.task.name, short_recipe.task.length = "tagging", 7  # five words
     short_recipe.train.batch_size = 14  # and a last batch of other examples than those in order
@@ -150,6 +151,7 @@ def test_shapes_are_known_without_data(task_recipe, tmp_path, kind):
             assert shapes[name].shape[1] == found[name].shape[1] * (1 if per_token else places), name
 
 
+@pytest.mark.full
 def test_stopped_and_resumed_it_is_the_same_run(short_recipe, tmp_path):
     short_recipe.checkpoint.every = -1
     whole = go(short_recipe, tmp_path / "whole")

@@ -60,6 +60,7 @@ def test_twenty_steps_on_five_meshes(recipe, make_batch):
     ])
 
 
+@pytest.mark.full
 def test_replicas_are_clipped_and_averaged_each_by_itself(recipe, make_batch):
     """By the definition: each replica's gradient of its own loss, clipped to norm 1, and their sum."""
     recipe.model.hidden_dropout = recipe.model.attention_dropout = 0.0
