@@ -55,6 +55,7 @@ def learning(task_recipe, data_dir):
     return task_recipe
 
 
+@pytest.mark.full
 def test_the_door_makes_a_zip_of_what_the_models_say(learning, tmp_path, capsys):
     (tmp_path / "recipe.py").write_text(
         "import json\nfrom bert_jax.config import recipe\n\n\ndef get_config():\n    config = recipe()\n"

@@ -206,6 +206,7 @@ def test_folds_are_scored_on_what_is_not_learned(short_recipe, tmp_path):
         go(short_recipe, tmp_path / "many")
 
 
+@pytest.mark.full
 def test_a_model_of_other_labels_is_a_start_without_its_head(short_recipe, tmp_path):
     short_recipe.task.name = "multilabel"
     go(short_recipe, tmp_path / "three")

@@ -46,6 +46,7 @@ def check_same(recipe, make_batch, steps, variants):
         np.testing.assert_allclose(found, expected, rtol=3e-6, atol=3e-6, err_msg=str(variant))
 
 
+@pytest.mark.full
 def test_mesh_and_accumulation_change_nothing(recipe, make_batch):
     """With dropout: threefry's bits are a row's own, wherever the row is computed."""
     check_same(recipe, make_batch, 4, [dict(mesh__data=4, mesh__tensor=2, compute__vocab_multiple=2,
