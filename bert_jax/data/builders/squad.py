@@ -90,7 +90,7 @@ def questions(path: Path) -> list[tuple[str, str, dict]]:
                  for article in values["data"] for paragraph in article["paragraphs"] for question in paragraph["qas"]]
         for _, context, question in found:
             _check_question(context, question)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, UnicodeEncodeError) as error:
         raise UserError(f"{path} is not in the format of SQuAD", found=f"{type(error).__name__}: {error}",
                         expected='{"data": [{"paragraphs": [{"context": "...", "qas": [{"id": "...", '
                                  '"question": "...", "answers": [...]}]}]}]}',
@@ -108,6 +108,7 @@ def _check_question(context: object, question: dict) -> None:
     for value in (context, question["id"], question["question"]):
         if not isinstance(value, str):
             raise TypeError(f"{value!r:.60} is no string")
+        value.encode("utf-8")  # JSON may hold half of a surrogate pair
     for answer in question.get("answers", ()):
         if not isinstance(answer["text"], str) or not isinstance(answer["answer_start"], int):
             raise TypeError(f"{answer!r:.60} is no answer")

@@ -106,6 +106,7 @@ def changed(path, value, values=FIRST):
     (changed(("qas", 1, "id"), "56be85543aeaaa14008c9063"), "have one id"),
     (changed(("context",), None), "(?s)not in the format of SQuAD.*KeyError: 'context'"),
     (changed(("qas", 0, "question"), 5), "5 is no string"),
+    (changed(("qas", 0, "question"), "\ud800"), "(?s)not in the format of SQuAD.*surrogates not allowed"),
     (changed(("qas",), []), "has no questions"),
     ([FIRST], "not in the format of SQuAD"),
     ("{", "is not JSON"),
