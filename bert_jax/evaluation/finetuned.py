@@ -104,15 +104,15 @@ class FineTuned:
         """
         if not len(texts):
             return []
+        if self.kind in ("span", "choice") and pairs is None:
+            raise ValueError("for each question its context, or for each text a list of choices is needed")
         if self.kind == "choice":
             return self._choices(texts, pairs)
         said = self.predictions(self.tokenised(texts, pairs))
         return [{name: value for name, value in line.items() if name != "idx"} for line in said.lines()]
 
-    def _choices(self, texts: Sequence[str], pairs: Sequence[list[str]] | None) -> list[dict]:
+    def _choices(self, texts: Sequence[str], pairs: Sequence[list[str]]) -> list[dict]:
         """Answers to questions with choices, of which each may have another number."""
-        if pairs is None:
-            raise ValueError("for each text a list of choices is needed")
         answers, counts = [{}] * len(texts), np.array([len(choices) for choices in pairs])
         for count in np.unique(counts):
             numbers = np.flatnonzero(counts == count)

@@ -94,6 +94,8 @@ def test_it_answers_questions_that_are_given(trained, tmp_path, capsys):
     assert found[0] == found[1] and found[2] == [found[0][0]] * 2
     for line, context in zip(found[0], contexts):
         assert context[line["start"]:].startswith(line["prediction"]) and line["prediction"]
+    with pytest.raises(ValueError, match="for each question its context"):
+        FineTuned.load(workdir)(["x"])
     (tmp_path / "lines.txt").write_text("x\n")
     (tmp_path / "one.tsv").write_text("question\nx\n")
     for wrong, said in ((["--text", "x"], "does not fit --text"),
@@ -261,10 +263,14 @@ def test_what_answers_or_chooses_is_exported_and_read_again(trained, tmp_path, k
             np.testing.assert_allclose(answer["probabilities"], said.logits[0].softmax(-1), atol=1e-4)
         else:
             null = (said.start_logits[0, 0] + said.end_logits[0, 0]).item()
-            tokens = slice(2 + len(tokenizer.tokenize(text)), -1)  # of the context
-            sums = said.start_logits[0, tokens][:, None] + said.end_logits[0, tokens]
-            best = torch.triu(sums).masked_fill(torch.tril(torch.ones_like(sums), -1) > 0, -torch.inf).max().item()
-            assert answer.get("null_odds", null - best) == pytest.approx(null - best, abs=1e-4)
+            tokens = slice(2 + len(tokenizer.tokenize(text)), -1)  # of the context, a word each
+            sums = (said.start_logits[0, tokens][:, None] + said.end_logits[0, tokens]).numpy()
+            sums[np.tril_indices_from(sums, -1)] = -np.inf
+            first, last = np.unravel_index(sums.argmax(), sums.shape)
+            best, of_best = sums.max(), " ".join(pair.split()[first:last + 1])
+            assert answer["prediction"] == ("" if kind == "span2" and null > best else of_best)
+            if kind == "span2":
+                assert answer["null_odds"] == pytest.approx(null - best, abs=1e-4)
 
 
 @pytest.mark.full

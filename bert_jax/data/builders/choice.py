@@ -13,7 +13,7 @@ from pathlib import Path
 from bert_jax.data.builders import dataset, tables
 from bert_jax.data.builders.tally import Tally
 from bert_jax.data.columns import CHOICES, choose_label, choose_texts
-from bert_jax.errors import UserError, plain
+from bert_jax.errors import UserError
 
 _SWAG = ("sent1", "sent2", tuple(f"ending{i}" for i in range(4)))
 
@@ -88,12 +88,9 @@ def prepare(files: Mapping[str, Path], layout: Layout, name: str, data_dir: str)
     """
     dataset.check_name(name)
     counts = {split: _count(split, path, layout) for split, path in files.items()}
-    recipe = plain(asdict(layout) | {split: dataset.digest(path) for split, path in files.items()})
-    return dataset.existing(name, data_dir, recipe) or dataset.write_examples(
-        ((split, example) for split, path in files.items()
-         for example in dataset.progress(_examples(split, path, layout), f"writing {split}", counts[split]["rows"])),
-        _features(layout), name=name, data_dir=data_dir, splits=tuple(files), recipe=recipe, counts=counts,
-        description=f"Questions with {layout.count} choices.")
+    return dataset.write_files(
+        files, lambda split: _examples(split, files[split], layout), _features(layout), name=name, data_dir=data_dir,
+        made_with=asdict(layout), counts=counts, description=f"Questions with {layout.count} choices.")
 
 
 def _examples(split: str, path: Path, layout: Layout) -> Iterator[dict]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from bert_jax.data.builders import dataset, schemes
 from bert_jax.data.builders.lines import lines
 from bert_jax.data.builders.tally import Tally
-from bert_jax.errors import UserError, plain
+from bert_jax.errors import UserError
 
 DOCUMENT = "-DOCSTART-"
 
@@ -72,12 +72,9 @@ def prepare(files: Mapping[str, Path], name: str, data_dir: str, layout: Layout 
     examples = {split: [_example(number, one, tags, ids, files[split]) for number, (one, tags) in enumerate(found)]
                 for split, found in made.items()}
     counts = {split: _count(of_split, names) for split, of_split in examples.items()}
-    recipe = plain(asdict(layout) | dict(format="conll", scheme=scheme) | {
-        split: dataset.digest(path) for split, path in files.items()})
-    return dataset.existing(name, data_dir, recipe) or dataset.write_examples(
-        ((split, example) for split, of_split in examples.items()
-         for example in dataset.progress(of_split, f"writing {split}", len(of_split))),
-        _features(names), name=name, data_dir=data_dir, splits=tuple(files), recipe=recipe, counts=counts,
+    return dataset.write_files(
+        files, examples.__getitem__, _features(names), name=name, data_dir=data_dir,
+        made_with=asdict(layout) | dict(format="conll", scheme=scheme), counts=counts,
         description="Words with tags of entities in IOB2.")
 
 

@@ -12,13 +12,13 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
-from bert_jax.errors import UserError
+from bert_jax.errors import UserError, plain
 
 VERSION = "1.0.0"
 SPLITS = ("train", "validation")
@@ -77,6 +77,28 @@ def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_files(files: Mapping[str, Path], examples: Callable[[str], Iterable[dict]], features: dict, *, name: str,
+                data_dir: str, description: str, made_with: dict, counts: dict[str, dict]):
+    """Writes the examples of files, a split a file, unless they are there, and returns the `DatasetInfo`.
+
+    Args:
+        files: by split; their digests belong to the recipe.
+        examples: gives those of a split.
+        features: TFDS features by name.
+        made_with: what else the recipe says.
+        counts: by split what is told of it, `rows` with which progress is shown among it.
+
+    Raises:
+        UserError: `name` is prepared from other files, or with other settings.
+    """
+    recipe = plain(made_with | {split: digest(path) for split, path in files.items()})
+    return existing(name, data_dir, recipe) or write_examples(
+        ((split, example) for split in files
+         for example in progress(examples(split), f"writing {split}", counts[split]["rows"])),
+        features, name=name, data_dir=data_dir, splits=tuple(files), recipe=recipe, counts=counts,
+        description=description)
 
 
 def write(documents: Iterable[tuple[str, str]], *, name: str, data_dir: str, description: str, recipe: dict,

@@ -16,7 +16,7 @@ from pathlib import Path
 from bert_jax.data.builders import dataset, tables
 from bert_jax.data.builders.tally import Tally
 from bert_jax.data.columns import choose_label, choose_texts
-from bert_jax.errors import UserError, plain
+from bert_jax.errors import UserError
 
 KINDS = {
     "classification": "one class a text or pair",
@@ -97,14 +97,11 @@ def prepare(files: Mapping[str, Path], layout: Layout, name: str, data_dir: str)
     """
     dataset.check_name(name)
     counts = {split: _count(split, path, layout) for split, path in files.items()}
-    recipe = asdict(layout) | {split: dataset.digest(path) for split, path in files.items()}
-    del recipe["inferred"]
-    recipe = plain(recipe)
-    return dataset.existing(name, data_dir, recipe) or dataset.write_examples(
-        ((split, example) for split, path in files.items()
-         for example in dataset.progress(_examples(split, path, layout), f"writing {split}", counts[split]["rows"])),
-        _features(layout), name=name, data_dir=data_dir, splits=tuple(files), recipe=recipe, counts=counts,
-        description=f"Local files: {KINDS[layout.kind]}.")
+    made_with = asdict(layout)
+    del made_with["inferred"]
+    return dataset.write_files(
+        files, lambda split: _examples(split, files[split], layout), _features(layout), name=name, data_dir=data_dir,
+        made_with=made_with, counts=counts, description=f"Local files: {KINDS[layout.kind]}.")
 
 
 def _infer_kind(values: list, text: object) -> str:

@@ -20,7 +20,7 @@ def parts(tag: str) -> tuple[str, str]:
     """
     if tag == OUTSIDE:
         return OUTSIDE, ""
-    prefix, dash, kind = tag.partition("-")
+    prefix, _, kind = tag.partition("-")
     prefix = _AS_BIOES.get(prefix, prefix)
     if prefix not in ("B", "I", "E", "S") or not kind:
         raise ValueError(f"{tag!r} is no tag of entities")

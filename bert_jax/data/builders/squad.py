@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bert_jax.data.builders import dataset
-from bert_jax.errors import UserError, plain
+from bert_jax.errors import UserError
 
 VERSIONS = {"1.1": "each question has an answer", "2.0": "a question may have none (`is_impossible`)"}
 
@@ -62,13 +62,11 @@ def prepare(files: Mapping[str, Path], name: str, data_dir: str, version: str = 
         version, said = _version(read["train"]), f"{files['train']}, the training file"
     for split, path in files.items():
         _check_version(read[split], path, version, said, hidden=split == "test")
-    counts = {split: _count(list(_examples(split, files[split], found, version))) for split, found in read.items()}
-    recipe = plain(dict(format="squad", version=version) | {
-        split: dataset.digest(path) for split, path in files.items()})
-    return dataset.existing(name, data_dir, recipe) or dataset.write_examples(
-        ((split, example) for split, found in read.items() for example in dataset.progress(
-            _examples(split, files[split], found, version), f"writing {split}", counts[split]["rows"])),
-        _features(version), name=name, data_dir=data_dir, splits=tuple(files), recipe=recipe, counts=counts,
+    examples = {split: list(_examples(files[split], found, version)) for split, found in read.items()}
+    counts = {split: _count(of_split) for split, of_split in examples.items()}
+    return dataset.write_files(
+        files, examples.__getitem__, _features(version), name=name, data_dir=data_dir,
+        made_with=dict(format="squad", version=version), counts=counts,
         description=f"Questions in the format of SQuAD {version}.")
 
 
@@ -133,7 +131,7 @@ def _check_version(found: list, path: Path, version: str, said: str, hidden: boo
                             hint=None if version == "2.0" else "is_impossible says so in the format of 2.0")
 
 
-def _examples(split: str, path: Path, found: list[tuple[str, str, dict]], version: str) -> Iterator[dict]:
+def _examples(path: Path, found: list[tuple[str, str, dict]], version: str) -> Iterator[dict]:
     """What is written of each question.
 
     Raises:
