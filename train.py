@@ -1,22 +1,33 @@
-"""Trains a recipe: `python train.py --config=configs/demo.py --workdir=runs/demo [--config.key=value]`."""
+"""Trains a recipe.
+
+python train.py --config=configs/demo.py --workdir=runs/demo [--config.KEY=VALUE ...]
+"""
 
 from bert_jax.cli.arguments import add_host_options, parse, parser_with_config, run
 from bert_jax.remote import path_of
 
 
 def main(argv: list[str]) -> None:
-    parser = parser_with_config("train.py", "Train a recipe. A run that was stopped goes on where it was.")
-    parser.add_argument("--workdir", required=True, type=path_of, help="where the run lies: checkpoints, metrics, "
-                        "results; a directory, or gs://BUCKET/DIR")
+    """Trains the recipe that the arguments name, and prints its results."""
+    parser = parser_with_config(
+        "train.py", "Train a recipe. A run that was stopped resumes from its latest checkpoint."
+    )
+    parser.add_argument(
+        "--workdir",
+        required=True,
+        type=path_of,
+        help="directory of the run, which gets its checkpoints, metrics and results; may be "
+        "gs://BUCKET/DIR",
+    )
     add_host_options(parser)
     args, config = parse(parser, argv)
 
-    # After the options are known to be right: these imports take seconds.
+    # These imports take seconds, and so wait until the options are known to be right.
     from rich.console import Console
 
     from bert_jax.parallel import hosts
+    from bert_jax.runs.results import show_results
     from bert_jax.training.loop import train
-    from bert_jax.training.report import show_results
 
     hosts.join(args.distributed, args.coordinator, args.hosts, args.host_index)
     console = Console()

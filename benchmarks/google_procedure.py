@@ -1,9 +1,10 @@
-"""Google's way to BERT's examples, a document and a token at a time, in plain Python.
+"""Google's procedure that makes BERT's examples, one document and one token at a time.
 
-It follows what `create_pretraining_data.py` of google-research/bert does, with one generator for all choices.
-The tests compare distributions with it, and the benchmark its speed.
+It follows `create_pretraining_data.py` of google-research/bert, in plain Python and with one
+generator for all choices. Tests compare distributions with it, and a benchmark compares speed.
 """
 
+import itertools
 import random
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
@@ -22,52 +23,62 @@ class Pair(NamedTuple):
     random_next: bool
 
 
-def instances(documents: list[Document], *, length: int, short_rate: float, random_next_rate: float,
-              draw: random.Random) -> Iterator[Pair]:
-    """One pass over the documents.
+def instances(
+    documents: list[Document],
+    *,
+    length: int,
+    short_rate: float,
+    random_next_rate: float,
+    draw: random.Random,
+) -> Iterator[Pair]:
+    """Yields the pairs of one pass over the documents.
 
     Args:
         documents: at least two; no sentence and no document is empty.
         length: tokens of a row, special tokens included.
         short_rate: share of documents that are cut to a random shorter target length.
         random_next_rate: share of chunks whose B is from another document.
-        draw: makes all choices.
+        draw: generator of all choices.
     """
     longest = length - SPECIAL_TOKENS
     for number, document in enumerate(documents):
         target = draw.randint(2, longest) if draw.random() < short_rate else longest
-        chunk, chunk_tokens, at = [], 0, 0
-        while at < len(document):
-            chunk.append(document[at])
-            chunk_tokens += len(document[at])
-            at += 1
-            if at < len(document) and chunk_tokens < target:
+        chunk, chunk_tokens, begin = [], 0, 0
+        while begin < len(document):
+            chunk.append(document[begin])
+            chunk_tokens += len(document[begin])
+            begin += 1
+            if begin < len(document) and chunk_tokens < target:
                 continue
             a_end = draw.randint(1, len(chunk) - 1) if len(chunk) >= 2 else 1
             a, b = joined(chunk[:a_end]), joined(chunk[a_end:])
             random_next = len(chunk) == 1 or draw.random() < random_next_rate
             if random_next:
-                at -= len(chunk) - a_end  # the sentences that B would have had are put back
+                begin -= len(chunk) - a_end  # the sentences that B would have had are put back
                 b = random_sentences(documents, number, target - len(a), draw)
             truncate(a, b, longest, draw)
             yield Pair(number, a, b, random_next)
             chunk, chunk_tokens = [], 0
 
 
-def random_sentences(documents: list[Document], besides: int, tokens: int, draw: random.Random) -> list[int]:
-    """Sentences of another document from a random one on: one at least, and until there are so many tokens."""
+def random_sentences(
+    documents: list[Document], besides: int, tokens: int, draw: random.Random
+) -> list[int]:
+    """Returns sentences of another document, from a random one on: at least one, and more until
+    they have so many tokens."""
     other = draw.randrange(len(documents) - 1)
     document = documents[other + (other >= besides)]
-    found = []
-    for sentence in document[draw.randrange(len(document)):]:
-        found += sentence
-        if len(found) >= tokens:
+    result = []
+    for sentence in document[draw.randrange(len(document)) :]:
+        result += sentence
+        if len(result) >= tokens:
             break
-    return found
+    return result
 
 
 def truncate(a: list[int], b: list[int], longest: int, draw: random.Random) -> None:
-    """Shortens the pair in place, a token at a time from the front or the back of the longer one."""
+    """Shortens the pair in place, a token at a time from the front or the back of the longer
+    one."""
     while len(a) + len(b) > longest:
         longer = a if len(a) > len(b) else b
         longer.pop(0 if draw.random() < 0.5 else -1)
@@ -77,14 +88,25 @@ def row(pair: Pair, cls: int, sep: int) -> list[int]:
     return [cls, *pair.a, sep, *pair.b, sep]
 
 
-def mask(row: list[int], *, special: Collection[int], rate: float, max_predictions: int, mask_share: float,
-         random_share: float, mask_id: int, vocab_size: int, draw: random.Random,
-         continuations: Collection[int] | None = None) -> tuple[list[int], list[int], list[int]]:
-    """The row with tokens hidden, and positions and ids of the hidden ones.
+def mask(
+    row: list[int],
+    *,
+    special: Collection[int],
+    rate: float,
+    max_predictions: int,
+    mask_share: float,
+    random_share: float,
+    mask_id: int,
+    vocab_size: int,
+    draw: random.Random,
+    continuations: Collection[int] | None = None,
+) -> tuple[list[int], list[int], list[int]]:
+    """Returns the row with tokens hidden, and positions and ids of the hidden ones.
 
     Args:
         special: ids of [CLS] and [SEP].
-        continuations: ids of tokens that go on with the word before them; given for whole words.
+        continuations: ids of tokens that continue the word before them, to mask whole words; None:
+            single tokens are masked.
     """
     words: list[list[int]] = []
     for position, token in enumerate(row):
@@ -113,9 +135,15 @@ def mask(row: list[int], *, special: Collection[int], rate: float, max_predictio
     return hidden, chosen, [row[position] for position in chosen]
 
 
-def features(pair: Pair, hidden: list[int], positions: list[int], labels: list[int], length: int,
-             max_predictions: int) -> dict[str, list]:
-    """A masked pair as what is written to disk for training: padded to a row."""
+def features(
+    pair: Pair,
+    hidden: list[int],
+    positions: list[int],
+    labels: list[int],
+    length: int,
+    max_predictions: int,
+) -> dict[str, list]:
+    """Returns a masked pair as Google's code writes it to disk for training, padded to a row."""
     row_padding, padding = [0] * (length - len(hidden)), [0] * (max_predictions - len(positions))
     return dict(
         input_ids=hidden + row_padding,
@@ -129,4 +157,4 @@ def features(pair: Pair, hidden: list[int], positions: list[int], labels: list[i
 
 
 def joined(sentences: Document) -> list[int]:
-    return [token for sentence in sentences for token in sentence]
+    return list(itertools.chain.from_iterable(sentences))

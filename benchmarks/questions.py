@@ -1,13 +1,15 @@
-"""Answers to questions beside Hugging Face's `run_qa` recipe: F1 and exact match of the same model, and the time.
+r"""Answers to questions beside Hugging Face's `run_qa` recipe: F1, exact match, and time.
 
-    python -m benchmarks.questions --model DIR --data_dir DIR --task NAME --results FILE [--epochs 1] [--seeds 1]
+    python -m benchmarks.questions --model DIR --data_dir DIR --task NAME --results FILE \
+        [--epochs 1] [--seeds 1]
 
-`DIR` of --model is a Hugging Face directory with a tokenizer; NAME and `DIR` of --data_dir are of `prepare squad`. Both
-sides train from the same weights on the same windows (384 tokens, of which neighbours share 128, as `run_qa` has it),
-with AdamW, dropout and a linear schedule: the Trainer with dynamic padding, and the loop of `train.py`, each in a
-process of its own. Theirs reads answers off as `run_qa` does: the 20 best first and last tokens of each window, paired.
-Both are scored by SQuAD's official rules. FILE keeps what was measured, a line a run, so that the same command goes on
-where it was stopped.
+--model is a Hugging Face directory with a tokenizer; --data_dir and --task name a data set of
+`prepare squad`. Both sides train from the same weights on the same windows (384 tokens, of which
+neighbours share 128, as in `run_qa`) with AdamW, dropout and a linear schedule: the Trainer with
+dynamic padding, and the loop of `train.py`, each in a process of its own. Theirs reads answers as
+`run_qa` does: it pairs the 20 best first and last tokens of each window. Both are scored by SQuAD's
+official rules. --results keeps a line per run, so that the same command resumes where it was
+stopped.
 """
 
 import argparse
@@ -27,9 +29,12 @@ LENGTH, OVERLAP, LONGEST, BEST = 384, 128, 30, 20
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("python -m benchmarks.questions", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", required=True)
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.questions",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--task", required=True, help="TFDS name of the data set")
     parser.add_argument("--validation_split", default="validation")
     beside.options(parser, epochs=1.0, learning_rate=1e-4, batch_size=16, seeds=1)
     args = parser.parse_args()
@@ -39,8 +44,11 @@ def main() -> None:
     names = ("task", "epochs", "batch_size", "learning_rate", "train_split", "validation_split")
     setting = {name: getattr(args, name) for name in names}
     done = beside.runs(dict.fromkeys(beside.SIDES, setting), args.seeds, args.results)
-    print(f"{args.task}, {args.train_split}, {args.epochs:g} epochs, batch {args.batch_size}, learning rate "
-          f"{args.learning_rate:g}, float32")
+    print(
+        f"{args.task}, {args.train_split}, {args.epochs:g} epochs, batch {args.batch_size}, "
+        f"learning rate "
+        f"{args.learning_rate:g}, float32"
+    )
     beside.compare(done)
 
 
@@ -48,13 +56,22 @@ def train_ours(args) -> dict:
     from bert_jax.training.loop import train
 
     made = beside.recipe(args)
-    made.task.update(dict(validation_splits=(args.validation_split,), length=LENGTH, stride=OVERLAP,
-                          stride_is="overlap"))
+    made.task.update(
+        dict(
+            validation_splits=(args.validation_split,),
+            length=LENGTH,
+            stride=OVERLAP,
+            stride_is="overlap",
+        )
+    )
     with tempfile.TemporaryDirectory() as directory:
         results = train(configs.resolve(made), Path(directory), Console(stderr=True))
     split, seconds = args.validation_split, results["seconds"]
-    return dict(scores={name: 100 * results[f"{split}/{name}"] for name in ("f1", "exact")},
-                training=seconds["training"], scoring=seconds["held-out evaluation"])
+    return dict(
+        scores={name: 100 * results[f"{split}/{name}"] for name in ("f1", "exact")},
+        training=seconds["training"],
+        scoring=seconds["held-out evaluation"],
+    )
 
 
 def train_theirs(args) -> dict:
@@ -66,29 +83,50 @@ def train_theirs(args) -> dict:
 
     def windows(split: str):
         read = examples.read(args.task, args.data_dir, split)
-        # Of the fast tokenizer: characters of each token, and windows that share `stride` tokens.
-        made = tokenizer([text.lstrip() for text in read.texts_a], read.texts_b, truncation="only_second",
-                         max_length=LENGTH, stride=OVERLAP, return_overflowing_tokens=True,
-                         return_offsets_mapping=True)
+        # The fast tokenizer gives characters of each token, and windows sharing `stride` tokens.
+        made = tokenizer(
+            [text.lstrip() for text in read.texts_a],
+            read.texts_b,
+            truncation="only_second",
+            max_length=LENGTH,
+            stride=OVERLAP,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+        )
         rows = []
         for number, example in enumerate(made["overflow_to_sample_mapping"]):
             of_context = np.array(made.sequence_ids(number), dtype=object) == 1
             places = np.array(made["offset_mapping"][number])
-            row = {name: made[name][number] for name in ("input_ids", "attention_mask", "token_type_ids")}
+            row = {
+                name: made[name][number]
+                for name in ("input_ids", "attention_mask", "token_type_ids")
+            }
             answer = read.labels[example][0]
             inside = np.flatnonzero(of_context)
             first = inside[places[inside, 1] > answer.start]
             last = inside[places[inside, 0] < answer.start + len(answer.text)]
-            held = (len(first) and len(last) and places[inside[0], 0] <= answer.start
-                    and places[inside[-1], 1] >= answer.start + len(answer.text))
-            row["start_positions"], row["end_positions"] = (int(first[0]), int(last[-1])) if held else (0, 0)
+            has_answer = (
+                len(first)
+                and len(last)
+                and places[inside[0], 0] <= answer.start
+                and places[inside[-1], 1] >= answer.start + len(answer.text)
+            )
+            row["start_positions"], row["end_positions"] = (
+                (int(first[0]), int(last[-1])) if has_answer else (0, 0)
+            )
             rows.append((row, example, inside, places))
         return read, rows
 
     with tempfile.TemporaryDirectory() as directory:
         _, learned = windows(args.train_split)
-        trainer = beside.trainer(args, model, tokenizer, transformers.DataCollatorWithPadding(tokenizer),
-                                 [row for row, *_ in learned], directory)
+        trainer = beside.trainer(
+            args,
+            model,
+            tokenizer,
+            transformers.DataCollatorWithPadding(tokenizer),
+            [row for row, *_ in learned],
+            directory,
+        )
         began = time.monotonic()
         trainer.train()
         trained = time.monotonic()
@@ -100,10 +138,18 @@ def train_theirs(args) -> dict:
         for first in firsts:
             for last in lasts[(lasts >= first) & (lasts < first + LONGEST)]:
                 if start[first] + end[last] > best[example][1]:
-                    best[example] = read.texts_b[example][places[first, 0]:places[last, 1]], start[first] + end[last]
-    found = squad.score([[answer.text for answer in of] for of in read.labels], [text for text, _ in best])
-    return dict(scores={name: found[name] for name in ("f1", "exact")}, training=trained - began,
-                scoring=time.monotonic() - trained)
+                    best[example] = (
+                        read.texts_b[example][places[first, 0] : places[last, 1]],
+                        start[first] + end[last],
+                    )
+    scores = squad.score(
+        [[answer.text for answer in of] for of in read.labels], [text for text, _ in best]
+    )
+    return dict(
+        scores={name: scores[name] for name in ("f1", "exact")},
+        training=trained - began,
+        scoring=time.monotonic() - trained,
+    )
 
 
 if __name__ == "__main__":

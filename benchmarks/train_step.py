@@ -1,11 +1,12 @@
-"""A training step on this machine against Hugging Face's PyTorch BERT: same sizes, same batch, same precision.
+"""A training step beside Hugging Face's BERT in PyTorch: same sizes, same batch, same precision.
 
     python -m benchmarks.train_step
 
-The three take turns, so that a machine whose speed drifts drifts for all: this repository's step; PyTorch's
-`BertForPreTraining` as it is, which computes the vocabulary's logits at every position; and the same model with
-its MLM head at the masked positions only, as Google's code and ours have it. All have dropout 0.1, clip by the
-global norm and use AdamW in float32. Prints medians and the ratios turn by turn.
+Three steps take turns, so that a drift in the machine's speed affects all of them: bert-jax's;
+PyTorch's `BertForPreTraining` unchanged, which computes the vocabulary's logits at every position;
+and the same model with its MLM head at the masked positions only, as in Google's code and here. All
+have dropout 0.1, clip by the global norm and use AdamW in float32. Prints medians and the ratios
+turn by turn.
 """
 
 import argparse
@@ -18,14 +19,19 @@ from rich.table import Table
 
 from bert_jax import config as configs
 from bert_jax.training import state
+from bert_jax.training.plan import without_data
 from bert_jax.training.step import make_train_step
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("python -m benchmarks.train_step", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in dict(layers=4, hidden=256, length=128, vocabulary=30522, batch=32, predictions=20,
-                              turns=10).items():
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.train_step",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for name, default in dict(
+        layers=4, hidden=256, length=128, vocabulary=30522, batch=32, predictions=20, turns=10
+    ).items():
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
     args = parser.parse_args()
 
@@ -41,14 +47,24 @@ def main() -> None:
             seconds[name].append(time.perf_counter() - began)
 
     tokens = args.batch * args.length
-    table = Table("step", "seconds (min, median, max)", "tokens/s", "bert-jax is faster by (min, median, max)",
-                  title=f"{args.layers} layers, hidden {args.hidden}, {args.batch} rows of {args.length}, vocabulary "
-                  f"{args.vocabulary}, float32, dropout 0.1, {args.turns} turns", title_justify="left")
+    table = Table(
+        "step",
+        "seconds (min, median, max)",
+        "tokens/s",
+        "bert-jax is faster by (min, median, max)",
+        title=f"{args.layers} layers, hidden {args.hidden}, {args.batch} rows of {args.length}, "
+        f"vocabulary "
+        f"{args.vocabulary}, float32, dropout 0.1, {args.turns} turns",
+        title_justify="left",
+    )
     for name, spent in seconds.items():
         ratios = np.array(spent) / seconds["bert-jax"]
-        table.add_row(name, f"{min(spent):.3f}  {np.median(spent):.3f}  {max(spent):.3f}",
-                      f"{tokens / np.median(spent):,.0f}",
-                      f"{ratios.min():.2f}  {np.median(ratios):.2f}  {ratios.max():.2f}")
+        table.add_row(
+            name,
+            f"{min(spent):.3f}  {np.median(spent):.3f}  {max(spent):.3f}",
+            f"{tokens / np.median(spent):,.0f}",
+            f"{ratios.min():.2f}  {np.median(ratios):.2f}  {ratios.max():.2f}",
+        )
     Console().print(table)
 
 
@@ -56,7 +72,10 @@ def random_batch(args) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     rows, length = args.batch, args.length
     ids = rng.integers(5, args.vocabulary, (rows, length), dtype=np.int32)
-    positions = np.sort(rng.permuted(np.tile(np.arange(1, length), (rows, 1)), axis=1)[:, :args.predictions], axis=1)
+    positions = np.sort(
+        rng.permuted(np.tile(np.arange(1, length), (rows, 1)), axis=1)[:, : args.predictions],
+        axis=1,
+    )
     return dict(
         input_ids=ids,
         token_type_ids=np.tile((np.arange(length) > length // 2).astype(np.int32), (rows, 1)),
@@ -73,15 +92,20 @@ def random_batch(args) -> dict[str, np.ndarray]:
 
 def ours(args, batch):
     recipe = configs.recipe()
-    recipe.model.update(vocab_size=args.vocabulary, hidden_size=args.hidden, num_layers=args.layers,
-                        num_heads=args.hidden // 64, intermediate_size=4 * args.hidden,
-                        max_position_embeddings=args.length)
+    recipe.model.update(
+        vocab_size=args.vocabulary,
+        hidden_size=args.hidden,
+        num_layers=args.layers,
+        num_heads=args.hidden // 64,
+        intermediate_size=4 * args.hidden,
+        max_position_embeddings=args.length,
+    )
     recipe.instances.length = args.length
     recipe.train.batch_size = args.batch
     recipe.optimizer.name = "adamw"
     config = configs.resolve(recipe)
-    now = jax.jit(lambda: state.initial_state(config))()
-    compiled = jax.jit(make_train_step(config), donate_argnums=0)
+    now = jax.jit(lambda: state.initial_state(without_data(config)))()
+    compiled = jax.jit(make_train_step(without_data(config)), donate_argnums=0)
 
     def step():
         nonlocal now
@@ -96,14 +120,27 @@ def theirs(args, batch) -> dict:
     from transformers import BertConfig, BertForPreTraining
 
     def make(gathered: bool):
-        model = BertForPreTraining(BertConfig(
-            vocab_size=args.vocabulary, hidden_size=args.hidden, num_hidden_layers=args.layers,
-            num_attention_heads=args.hidden // 64, intermediate_size=4 * args.hidden,
-            max_position_embeddings=args.length)).train()
+        model = BertForPreTraining(
+            BertConfig(
+                vocab_size=args.vocabulary,
+                hidden_size=args.hidden,
+                num_hidden_layers=args.layers,
+                num_attention_heads=args.hidden // 64,
+                intermediate_size=4 * args.hidden,
+                max_position_embeddings=args.length,
+            )
+        ).train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-        tensors = {name: torch.from_numpy(x.astype(np.int64)) for name, x in batch.items() if x.dtype == np.int32}
-        inputs = dict(input_ids=tensors["input_ids"], token_type_ids=tensors["token_type_ids"],
-                      attention_mask=tensors["segment_ids"])
+        tensors = {
+            name: torch.from_numpy(x.astype(np.int64))
+            for name, x in batch.items()
+            if x.dtype == np.int32
+        }
+        inputs = dict(
+            input_ids=tensors["input_ids"],
+            token_type_ids=tensors["token_type_ids"],
+            attention_mask=tensors["segment_ids"],
+        )
         unlabelled = torch.full((args.batch, args.length), -100)
         labels = unlabelled.scatter(1, tensors["masked_positions"], tensors["masked_ids"])
         entropy = torch.nn.functional.cross_entropy
@@ -111,12 +148,18 @@ def theirs(args, batch) -> dict:
         def step():
             if gathered:
                 encoded = model.bert(**inputs)
-                at = tensors["masked_positions"][..., None].expand(-1, -1, args.hidden)
-                logits, nsp = model.cls(encoded.last_hidden_state.gather(1, at), encoded.pooler_output)
+                index = tensors["masked_positions"][..., None].expand(-1, -1, args.hidden)
+                logits, nsp = model.cls(
+                    encoded.last_hidden_state.gather(1, index), encoded.pooler_output
+                )
                 loss = entropy(logits.flatten(0, 1), tensors["masked_ids"].flatten())
                 loss = loss + entropy(nsp, tensors["next_sentence_labels"][:, 0])
             else:
-                loss = model(**inputs, labels=labels, next_sentence_label=tensors["next_sentence_labels"][:, 0]).loss
+                loss = model(
+                    **inputs,
+                    labels=labels,
+                    next_sentence_label=tensors["next_sentence_labels"][:, 0],
+                ).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()

@@ -6,22 +6,29 @@ import sys
 from bert_jax.cli.arguments import run
 
 COMMANDS = {
-    "convert": "checkpoints between Hugging Face's format, Google's and ours",
-    "prepare": "make corpora, labelled tasks, vocabularies and token stores that a recipe can name",
-    "preflight": "whether a recipe fits a TPU slice and how fast it would be, without one",
-    "predict": "answers of a fine-tuned model on new text",
-    "report": "show and plot a run",
-    "verify": "check this hardware: numbers, speed, input, and a run that is killed",
+    "convert": "convert checkpoints between Hugging Face's format, Google's and ours",
+    "prepare": "make the corpora, labelled data sets, vocabularies and token stores of recipes",
+    "preflight": "predict memory and speed of a recipe on a TPU slice, without one",
+    "predict": "predict new text with a fine-tuned model",
+    "report": "show a run and plot its curves",
+    "verify": "check this hardware: numbers, speed, input pipeline, and resuming a killed run",
 }
 
 
 def main(argv: list[str]) -> None:
+    """Runs the command that `argv` begins with, or lists all of them."""
     if not argv or argv[0] in ("-h", "--help"):
-        print("usage: python -m bert_jax COMMAND [--help]\n\n" + "\n".join(
-            f"  {name:<10}{what}" for name, what in COMMANDS.items())
-            + "\n\nTraining is `python train.py --help`, scoring a checkpoint `python evaluate.py --help`.")
+        print(
+            "usage: python -m bert_jax COMMAND [--help]\n\n"
+            + "\n".join(f"  {name:<11}{summary}" for name, summary in COMMANDS.items())
+            + "\n\nTo train: python train.py --help. To score a checkpoint, or fine-tune by the "
+            "paper's\nprotocol: python evaluate.py --help."
+        )
     elif argv[0] not in COMMANDS:
-        print(f"error: {argv[0]!r} is not a command; there are: {', '.join(COMMANDS)}", file=sys.stderr)
+        print(
+            f"error: {argv[0]!r} is not a command; the commands are: {', '.join(COMMANDS)}",
+            file=sys.stderr,
+        )
         sys.exit(2)
     else:
         importlib.import_module(f"bert_jax.cli.{argv[0]}").main(argv[1:])

@@ -1,24 +1,28 @@
-"""BERT learns English from the documentation of this Python installation, in minutes on two CPU cores.
+"""BERT learns English from the documentation of this Python installation, on two CPU cores.
 
     make demo
 
-which runs
+runs
 
     python -m bert_jax prepare documentation --data_dir=runs/data
     python train.py --config=configs/demo.py --workdir=runs/demo
 
-and goes on as configs/evaluate/demo.py says.
+and continues as configs/evaluate/demo.py says.
 
-Expected: held-out MLM accuracy about 0.13 (always guessing the most frequent token: 0.06). A model of this size needs
-hours for more: this shows that everything works and learns, not how well BERT does.
+Time: about 3 minutes on two CPU cores.
+Expected: held-out MLM accuracy about 0.13; always guessing the most frequent token gives 0.06. A
+model of this size needs hours for more: the demo shows that everything works and learns, not how
+good BERT is.
 """
 
 from pathlib import Path
 
+import ml_collections
+
 from bert_jax.config import recipe
 
 
-def get_config():
+def get_config() -> ml_collections.ConfigDict:
     config = recipe()
     config.corpus.name = "documentation"
     config.corpus.data_dir = "runs/data"
@@ -29,8 +33,8 @@ def get_config():
     config.model.num_heads = 2
     config.model.intermediate_size = 512
     config.model.max_position_embeddings = 128
-    # Little more than one pass over little text leaves no time to overfit, and a high learning rate for so few steps
-    # wants a second moment that forgets sooner.
+    # Hardly more than one pass over the text leaves no time to overfit, and a high learning rate
+    # for so few steps wants a second moment that forgets sooner.
     config.model.hidden_dropout = 0.0
     config.model.attention_dropout = 0.0
     config.optimizer.name = "adamw"
@@ -38,7 +42,7 @@ def get_config():
     config.optimizer.b2 = 0.98
     config.optimizer.warmup_steps = 200
 
-    # Many small steps: where minutes count they get further than few large ones.
+    # In minutes, many small steps get further than few large ones.
     config.train.steps = 1600
     config.train.batch_size = 16
     config.log.every = 40

@@ -5,15 +5,26 @@ import os
 import tempfile
 from pathlib import Path
 
-os.environ["JAX_PLATFORMS"] = "cpu"
-# Little is computed here and much compiled: fast compilation counts, and what is compiled twice is taken from a cache.
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
-    " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
-_cache = tempfile.TemporaryDirectory(prefix="bert-jax-tests-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+WORKER = "PYTEST_XDIST_WORKER" in os.environ
+
+if not WORKER:  # Workers of pytest-xdist inherit what the process that starts them sets.
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    # Little is computed here and much compiled: fast compilation counts, and what is compiled twice
+    # is taken from a cache, which the workers share. (Its entries have checksums: a worker that
+    # reads one while another writes it compiles for itself.)
+    os.environ["XLA_FLAGS"] = (
+        os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+        " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    )
+    _cache = tempfile.TemporaryDirectory(prefix="bert-jax-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+else:  # Each worker has its share of the cores; threads of more would wait for each other.
+    _threads = max(1, os.cpu_count() // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    os.environ["OMP_NUM_THREADS"] = os.environ["RAYON_NUM_THREADS"] = str(_threads)
+    if _threads == 1:
+        os.environ["XLA_FLAGS"] += " --xla_cpu_multi_thread_eigen=false"
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -43,7 +54,8 @@ def recipe():
 
 @pytest.fixture
 def make_batch():
-    """`make_batch(config, seed)`: random rows of one example each, ragged, with ragged predictions."""
+    """`make_batch(config, seed)`: random rows of one example each, ragged, with ragged
+    predictions."""
     return random_batch
 
 
@@ -61,19 +73,24 @@ def random_batch(config, seed=0, rows=None):
         segment_ids=present,
         example_positions=np.zeros((rows, 1), np.int32),
         example_weights=np.ones((rows, 1), np.float32),
-        masked_positions=np.sort(rng.integers(1, length // 2, (rows, predictions))).astype(np.int32),
+        masked_positions=np.sort(rng.integers(1, length // 2, (rows, predictions))).astype(
+            np.int32
+        ),
         masked_ids=rng.integers(5, vocab, (rows, predictions)).astype(np.int32),
-        masked_weights=(np.arange(predictions) < rng.integers(1, predictions + 1, (rows, 1))).astype(np.float32),
+        masked_weights=(
+            np.arange(predictions) < rng.integers(1, predictions + 1, (rows, 1))
+        ).astype(np.float32),
         next_sentence_labels=rng.integers(0, 2, (rows, 1)).astype(np.int32),
     )
 
 
 @pytest.fixture(scope="session")
 def corpus_dir(tmp_path_factory):
-    """A TFDS data directory with the corpus `topics`: the pages of `pydoc`'s topics, real English in 80 documents."""
+    """A TFDS data directory with the corpus `topics`: the pages of `pydoc`'s topics, real English
+    in 80 documents."""
     from pydoc_data.topics import topics
 
-    from bert_jax.data.builders import local_text
+    from bert_jax.importers import local_text
 
     root = tmp_path_factory.mktemp("corpus")
     for name, text in topics.items():
@@ -84,7 +101,8 @@ def corpus_dir(tmp_path_factory):
 
 @pytest.fixture
 def run_recipe(recipe, corpus_dir, tmp_path_factory):
-    """A recipe that trains on `topics`; all runs of a session share one token store and its vocabulary."""
+    """A recipe that trains on `topics`; all runs of a session share one token store and its
+    vocabulary."""
     recipe.corpus.name = "topics"
     recipe.corpus.data_dir = str(corpus_dir)
     recipe.tokenizer.vocab_size = 600
@@ -93,7 +111,7 @@ def run_recipe(recipe, corpus_dir, tmp_path_factory):
     recipe.train.steps = 6
     recipe.optimizer.warmup_steps = 2
     recipe.log.every = 2
-    recipe.log.tensorboard = False
+    recipe.log.sinks = ()
     recipe.evaluate.every = 4
     recipe.evaluate.max_examples = 20
     recipe.checkpoint.every = 2
@@ -102,7 +120,7 @@ def run_recipe(recipe, corpus_dir, tmp_path_factory):
     recipe.store.dir = str(shared)
     vocabulary = corpus_dir.parent / "vocab.txt"
     if not vocabulary.exists():
-        from bert_jax.data.preparation import prepare_vocabulary
+        from bert_jax.training.vocabularies import prepare_vocabulary
 
         prepare_vocabulary(configs.resolve(recipe), corpus_dir.parent)
     recipe.tokenizer.vocab_file = str(vocabulary)
@@ -111,24 +129,33 @@ def run_recipe(recipe, corpus_dir, tmp_path_factory):
 
 @pytest.fixture
 def final_state():
-    """`final_state(recipe, workdir)`: the state in the latest checkpoint, on one device, as numpy arrays."""
+    """`final_state(recipe, workdir)`: the state in the latest checkpoint, on one device, as numpy
+    arrays."""
     import jax
 
+    from bert_jax.checkpoint.checkpoints import Checkpoints
     from bert_jax.checkpoint.runs import CHECKPOINTS
-    from bert_jax.checkpoint.store import Checkpoints
     from bert_jax.parallel.mesh import make_mesh
     from bert_jax.text.vocabulary import Vocabulary
     from bert_jax.training import state
+    from bert_jax.training.plan import make_plan
 
     def read(recipe, workdir):
         recipe = recipe.copy_and_resolve_references()
         recipe.mesh.data = 1
         vocabulary = len((workdir / "vocab.txt").read_text().splitlines())
-        config = configs.with_vocabulary(configs.resolve(recipe), vocabulary)
+        plan = make_plan(configs.resolve(recipe), 1, vocab_size=vocabulary)
         checkpoints = Checkpoints(workdir / CHECKPOINTS, read_only=True)
-        with jax.set_mesh(mesh := make_mesh(config.mesh)):
-            return jax.device_get(state.restore(
-                checkpoints, checkpoints.latest_good(), config, Vocabulary.load(workdir / "vocab.txt"), mesh))
+        with jax.set_mesh(mesh := make_mesh(plan.recipe.mesh)):
+            return jax.device_get(
+                state.restore(
+                    checkpoints,
+                    checkpoints.latest_good(),
+                    plan,
+                    Vocabulary.load(workdir / "vocab.txt"),
+                    mesh,
+                )
+            )
 
     return read
 
@@ -136,7 +163,7 @@ def final_state():
 @pytest.fixture(scope="session")
 def tasks_dir(tmp_path_factory):
     """A TFDS data directory with the data sets of `tests.made_tasks`, named by their kinds."""
-    from bert_jax.data.builders import choice, local_task, squad
+    from bert_jax.importers import choice, local_task, squad
     from tests.made_tasks import choice_rows, rows, squad_file
 
     root, counts = tmp_path_factory.mktemp("tasks"), (("train", 200), ("validation", 60))
@@ -147,14 +174,20 @@ def tasks_dir(tmp_path_factory):
         squad.prepare(files, kind, str(root / "data"))
     files = {split: root / f"choice-{split}.jsonl" for split, _ in counts}
     for number, (split, count) in enumerate(counts):
-        files[split].write_text("".join(json.dumps(row) + "\n" for row in choice_rows(count, number)))
+        files[split].write_text(
+            "".join(json.dumps(row) + "\n" for row in choice_rows(count, number))
+        )
     choice.prepare(files, choice.infer(files["train"]), "choice", str(root / "data"))
     for kind in ("classification", "regression", "multilabel", "tagging"):
         files = {}
         for number, (split, count) in enumerate(counts):
             files[split] = root / f"{kind}-{split}.jsonl"
-            files[split].write_text("".join(json.dumps(row) + "\n" for row in rows(kind, count, number)))
-        local_task.prepare(files, local_task.infer(files["train"], kind=kind), kind, str(root / "data"))
+            files[split].write_text(
+                "".join(json.dumps(row) + "\n" for row in rows(kind, count, number))
+            )
+        local_task.prepare(
+            files, local_task.infer(files["train"], kind=kind), kind, str(root / "data")
+        )
     return root / "data"
 
 
@@ -163,12 +196,17 @@ def recipe_of_tasks(tasks_dir):
     recipe = configs.recipe()
     recipe.task.name, recipe.task.data_dir = "classification", str(tasks_dir)
     recipe.task.length = 24
-    recipe.init_from = str(Path(__file__).parent / "golden" / "bert")
+    golden = Path(__file__).parents[1] / "bert_jax" / "verification" / "golden"
+    recipe.init_from = str(golden / "bert")
     recipe.train.epochs, recipe.train.batch_size = 12.0, 16
-    recipe.optimizer.learning_rate, recipe.optimizer.warmup_share, recipe.optimizer.name = 5e-3, 0.1, "adamw"
+    recipe.optimizer.learning_rate, recipe.optimizer.warmup_share, recipe.optimizer.name = (
+        5e-3,
+        0.1,
+        "adamw",
+    )
     recipe.model.update(dict(hidden_dropout=0.0, attention_dropout=0.0, classifier_dropout=0.0))
     recipe.evaluate.every, recipe.checkpoint.every, recipe.log.every = 78, 0, 13
-    recipe.log.tensorboard = False
+    recipe.log.sinks = ()
     recipe.mesh.data = 1
     return recipe
 
@@ -176,7 +214,9 @@ def recipe_of_tasks(tasks_dir):
 def shortened(task_recipe):
     """Two epochs, with dropout, that learn little."""
     task_recipe.train.epochs, task_recipe.evaluate.every = 2.0, -1
-    task_recipe.model.update(dict(hidden_dropout=0.1, attention_dropout=0.1, classifier_dropout=0.1))
+    task_recipe.model.update(
+        dict(hidden_dropout=0.1, attention_dropout=0.1, classifier_dropout=0.1)
+    )
     return task_recipe
 
 

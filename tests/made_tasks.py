@@ -16,13 +16,18 @@ def squad_file(kind: str, count: int, seed: int) -> dict:
         if not impossible:
             words.insert(at, "q")
         question = dict(id=f"q{number}", question="x", answers=answers)
-        paragraphs.append(dict(context=" ".join(words), qas=[
-            question | (dict(is_impossible=impossible) if kind == "span2" else {})]))
+        paragraphs.append(
+            dict(
+                context=" ".join(words),
+                qas=[question | (dict(is_impossible=impossible) if kind == "span2" else {})],
+            )
+        )
     return dict(version="1.1", data=[dict(title="made", paragraphs=paragraphs)])
 
 
 def conll_file(documents: int, seed: int) -> str:
-    """Documents of three sentences in CoNLL's format; the first word of a document says what 'q' is in its others."""
+    """Documents of three sentences in CoNLL's format; the first word of a document says what 'q' is
+    in its others."""
     draw, lines = random.Random(seed), []
     for _ in range(documents):
         mark, kind = draw.choice([("x", "PER"), ("z", "LOC")])
@@ -46,7 +51,8 @@ def choice_rows(count: int, seed: int) -> list[dict]:
 
 
 def rows(kind: str, count: int, seed: int) -> list[dict]:
-    """What is to be learned: whether there is a 'q', how many, which of 'q', 'x', 'z' there are, which word is one."""
+    """What is to be learned: whether there is a 'q', how many, which of 'q', 'x', 'z' there are,
+    which word is one."""
     draw = random.Random(seed)
     made = []
     for _ in range(count):
@@ -54,10 +60,14 @@ def rows(kind: str, count: int, seed: int) -> list[dict]:
         for letter in draw.sample("qxz", draw.randint(0, 2)):
             words.insert(draw.randint(0, len(words)), letter)
         found = [letter for letter in "qxz" if letter in words]
-        made.append({
-            "classification": dict(text=" ".join(words), label="yes" if "q" in words else "no"),
-            "regression": dict(text=" ".join(words), label=float(len(found))),
-            "multilabel": dict(text=" ".join(words), label=found),
-            "tagging": dict(tokens=words, tags=["rare" if word in "qxz" else "common" for word in words]),
-        }[kind])
+        made.append(
+            {
+                "classification": dict(text=" ".join(words), label="yes" if "q" in words else "no"),
+                "regression": dict(text=" ".join(words), label=float(len(found))),
+                "multilabel": dict(text=" ".join(words), label=found),
+                "tagging": dict(
+                    tokens=words, tags=["rare" if word in "qxz" else "common" for word in words]
+                ),
+            }[kind]
+        )
     return made

@@ -16,13 +16,17 @@ def framed(record: bytes) -> bytes:
 
 
 def to_tfrecord(directory, write=None):
-    """Replaces the ArrayRecord files of a version's directory; `write(path, records)` writes one."""
+    """Replaces the ArrayRecord files of a version's directory; `write(path, records)` writes
+    one."""
+
     def plainly(path, records):
         path.write_bytes(b"".join(map(framed, records)))
 
     for path in sorted(directory.glob("*.array_record*")):
         reader = ArrayRecordReader(str(path))
-        (write or plainly)(path.with_name(path.name.replace("array_record", "tfrecord")), reader.read_all())
+        (write or plainly)(
+            path.with_name(path.name.replace("array_record", "tfrecord")), reader.read_all()
+        )
         reader.close()
         path.unlink()
     info = directory / "dataset_info.json"

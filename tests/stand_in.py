@@ -1,4 +1,5 @@
-"""A bucket to test with: an object store in memory, with what one lacks: no append, no rename, no lock."""
+"""A bucket to test with: an object store in memory, with what one lacks: no append, no rename, no
+lock."""
 
 import fsspec
 from etils.epath import backend, gpath
@@ -37,8 +38,11 @@ def install(monkeypatch, copies):
     monkeypatch.setattr(gpath, "_is_tf_installed", lambda: False)
     monkeypatch.setattr(remote.importlib.util, "find_spec", lambda name: True)
     monkeypatch.setenv(remote.COPIES, str(copies))
-    monkeypatch.setattr(backend.fsspec_backend, "_get_filesystem",
-                        lambda name: Bucket() if name == "gcs" else fsspec.filesystem(name))
+    monkeypatch.setattr(
+        backend.fsspec_backend,
+        "_get_filesystem",
+        lambda name: Bucket() if name == "gcs" else fsspec.filesystem(name),
+    )
     Bucket.store.clear()
     Bucket.pseudo_dirs[:] = [""]
     Bucket.written.clear()

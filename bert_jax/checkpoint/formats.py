@@ -18,8 +18,9 @@ FORMATS = {
 }
 
 
-def open_pretrained(path: Path, heads: tuple[str, ...] | None = None, leave_out: str = "",
-                    vocab_file: str = "") -> Pretrained:
+def open_pretrained(
+    path: Path, heads: tuple[str, ...] | None = None, leave_out: str = "", vocab_file: str = ""
+) -> Pretrained:
     """The model that lies at a path, whatever its format; its parameters are not read yet.
 
     Args:
@@ -43,31 +44,48 @@ def open_pretrained(path: Path, heads: tuple[str, ...] | None = None, leave_out:
     else:
         raise UserError(
             f"{path} is no checkpoint that is known",
-            found=", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing" if path.is_dir()
-            else "a file" if path.exists() else "no such directory",
-            expected="; ".join(FORMATS.values()), hint="name the directory that holds these files")
+            found=", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
+            if path.is_dir()
+            else "a file"
+            if path.exists()
+            else "no such directory",
+            expected="; ".join(FORMATS.values()),
+            hint="name the directory that holds these files",
+        )
     if vocab_file:
         if not Path(vocab_file).is_file():
-            raise UserError(f"the vocabulary {vocab_file} is not there", expected="a file with one token a line")
+            raise UserError(
+                f"the vocabulary {vocab_file} is not there", expected="a file with one token a line"
+            )
         found = dataclasses.replace(found, vocabulary=Vocabulary.load(vocab_file))
     if found.vocabulary and len(found.vocabulary) > found.model.vocab_size:
         raise UserError(
-            f"the vocabulary does not fit {path}", found=f"{len(found.vocabulary)} tokens",
+            f"the vocabulary does not fit {path}",
+            found=f"{len(found.vocabulary)} tokens",
             expected=f"at most {found.model.vocab_size}, the rows of its word embeddings",
-            hint="--vocab_file=FILE with the vocabulary that the model was made with")
+            hint="--vocab_file=FILE with the vocabulary that the model was made with",
+        )
     return found
 
 
 def check(pretrained: Pretrained, target: Path, to: str) -> None:
-    """Raises a UserError if `convert` would, for what can be known before anything is read or written."""
+    """Raises a UserError if `convert` would, for what can be known before anything is read or
+    written."""
     target = target.expanduser().resolve()
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())) or target == Path.cwd():
-        raise UserError(f"{target} is there already", expected="a directory that is not, or is empty",
-                        hint="another name, or remove it first")
+    if (
+        target.exists()
+        and not (target.is_dir() and not any(target.iterdir()))
+        or target == Path.cwd()
+    ):
+        raise UserError(
+            f"{target} is there already",
+            expected="a directory that is not, or is empty",
+            hint="another name, or remove it first",
+        )
     if to == "hf":
-        hf.class_of(pretrained.heads)
+        hf.check(pretrained)
     if to == "tf1":
-        tf1.check(pretrained.heads)
+        tf1.check(pretrained)
 
 
 def convert(pretrained: Pretrained, target: Path, to: str, dtype: str = "") -> tuple[str, ...]:
@@ -83,7 +101,8 @@ def convert(pretrained: Pretrained, target: Path, to: str, dtype: str = "") -> t
         What a person should know of the result.
 
     Raises:
-        UserError: the target is there already or cannot be written, or the format has no such heads.
+        UserError: the target is there already or cannot be written, or the format cannot express
+            the model.
     """
     target = target.expanduser().resolve()
     check(pretrained, target, to)
@@ -91,14 +110,19 @@ def convert(pretrained: Pretrained, target: Path, to: str, dtype: str = "") -> t
     try:
         partial.mkdir(parents=True)
         if to == "hf":
-            notes = hf.write(pretrained, partial, dtype or pretrained.origin.get("dtype", "float32"))
+            notes = hf.write(
+                pretrained, partial, dtype or pretrained.origin.get("dtype", "float32")
+            )
         else:
             notes = dict(orbax=runs.write, tf1=tf1.write)[to](pretrained, partial)
         os.replace(partial, target)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, OSError):
-            raise UserError(f"{target} cannot be written", found=str(error),
-                            hint="another place, or make room there") from None
+            raise UserError(
+                f"{target} cannot be written",
+                found=str(error),
+                hint="another place, or make room there",
+            ) from None
         raise
     return notes

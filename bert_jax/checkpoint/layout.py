@@ -1,10 +1,14 @@
 """The canonical parameter tree, and the layouts in which a model computes with it.
 
-The canonical tree, version 1, is what checkpoints hold: layers `layer_0`, `layer_1`, ... one by one; `query`,
-`key` and `value` apart; the vocabulary unpadded. A layout (`ComputeConfig`) may stack the layers, fuse the
-projections and pad the vocabulary. Both ways are pure functions on parameters and on anything shaped like them,
-such as an optimiser's moments, which are found in its state by their key `bert`.
+The canonical tree, version 1, is what checkpoints hold: layers `layer_0`, `layer_1`, ... one by
+one; `query`, `key` and `value` apart; the vocabulary unpadded. A layout (`ComputeConfig`) may stack
+the layers, fuse the projections and pad the vocabulary. Both ways are pure functions on parameters
+and on anything shaped like them, such as an optimiser's moments, which are found in its state by
+their key `bert`.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +28,7 @@ def is_canonical(config: ModelConfig, compute: ComputeConfig) -> bool:
     return not (compute.scan_layers or compute.fused_qkv or padded)
 
 
-def to_canonical(state, config: ModelConfig, compute: ComputeConfig):
+def to_canonical(state: Any, config: ModelConfig, compute: ComputeConfig) -> Any:
     """A state in the layout of `compute`, with every parameter-like tree in it made canonical."""
     if is_canonical(config, compute):
         return state
@@ -34,7 +38,10 @@ def to_canonical(state, config: ModelConfig, compute: ComputeConfig):
         layers = bert["encoder"]
         if compute.scan_layers:
             stacked = layers["layers"]
-            layers = {f"layer_{i}": jax.tree.map(lambda x: x[i], stacked) for i in range(config.num_layers)}
+            layers = {
+                f"layer_{i}": jax.tree.map(lambda x: x[i], stacked)
+                for i in range(config.num_layers)
+            }
         if compute.fused_qkv:
             layers = {name: _split_qkv(layer) for name, layer in layers.items()}
         bert["encoder"] = layers
@@ -43,7 +50,7 @@ def to_canonical(state, config: ModelConfig, compute: ComputeConfig):
     return _map_params(convert, state)
 
 
-def from_canonical(state, config: ModelConfig, compute: ComputeConfig):
+def from_canonical(state: Any, config: ModelConfig, compute: ComputeConfig) -> Any:
     """The inverse of `to_canonical`; what pads the vocabulary is zero."""
     if is_canonical(config, compute):
         return state
@@ -57,16 +64,20 @@ def from_canonical(state, config: ModelConfig, compute: ComputeConfig):
             in_order = [layers[f"layer_{i}"] for i in range(config.num_layers)]
             layers = {"layers": jax.tree.map(lambda *x: jnp.stack(x), *in_order)}
         bert["encoder"] = layers
-        return _resize_vocabulary(params | {"bert": bert}, padded_size(config.vocab_size, compute.vocab_multiple))
+        return _resize_vocabulary(
+            params | {"bert": bert}, padded_size(config.vocab_size, compute.vocab_multiple)
+        )
 
     return _map_params(convert, state)
 
 
-def _map_params(convert, state):
-    def is_params(node) -> bool:
+def _map_params(convert: Callable[[dict], dict], state: Any) -> Any:
+    def is_params(node: Any) -> bool:
         return isinstance(node, dict) and "bert" in node
 
-    return jax.tree.map(lambda node: convert(node) if is_params(node) else node, state, is_leaf=is_params)
+    return jax.tree.map(
+        lambda node: convert(node) if is_params(node) else node, state, is_leaf=is_params
+    )
 
 
 def _fuse_qkv(layer: dict) -> dict:
@@ -86,12 +97,16 @@ def _split_qkv(layer: dict) -> dict:
 
 
 def _resize_vocabulary(params: dict, size: int) -> dict:
-    def resize(x):
+    def resize(x: jax.Array) -> jax.Array:
         return jnp.pad(x, [(0, max(size - x.shape[0], 0))] + [(0, 0)] * (x.ndim - 1))[:size]
 
+    # Trees and not arrays: in the state of an optimiser of some parameters others are left out.
     embeddings = params["bert"]["embeddings"]
-    words = {"embedding": resize(embeddings["word_embeddings"]["embedding"])}
-    params = params | {"bert": params["bert"] | {"embeddings": embeddings | {"word_embeddings": words}}}
+    words = jax.tree.map(resize, embeddings["word_embeddings"])
+    params = params | {
+        "bert": params["bert"] | {"embeddings": embeddings | {"word_embeddings": words}}
+    }
     if "mlm" in params:
-        params["mlm"] = params["mlm"] | {"bias": resize(params["mlm"]["bias"])}
+        bias = jax.tree.map(resize, params["mlm"]["bias"])
+        params["mlm"] = params["mlm"] | {"bias": bias}
     return params

@@ -1,35 +1,62 @@
-"""What each parameter is called: in the canonical tree, in Hugging Face's files and in Google's TF1 checkpoints."""
+"""What each parameter is called: in the canonical tree, in Hugging Face's files and in Google's TF1
+checkpoints."""
 
 import re
 from typing import NamedTuple
 
 # Modules by their paths; `{}` is the number of a layer. None: Google's code has no such head.
 _MODULES = {
-    "bert/embeddings/word_embeddings": ("bert.embeddings.word_embeddings", "bert/embeddings/word_embeddings"),
+    "bert/embeddings/word_embeddings": (
+        "bert.embeddings.word_embeddings",
+        "bert/embeddings/word_embeddings",
+    ),
     "bert/embeddings/position_embeddings": (
-        "bert.embeddings.position_embeddings", "bert/embeddings/position_embeddings"),
+        "bert.embeddings.position_embeddings",
+        "bert/embeddings/position_embeddings",
+    ),
     "bert/embeddings/token_type_embeddings": (
-        "bert.embeddings.token_type_embeddings", "bert/embeddings/token_type_embeddings"),
+        "bert.embeddings.token_type_embeddings",
+        "bert/embeddings/token_type_embeddings",
+    ),
     "bert/embeddings/layer_norm": ("bert.embeddings.LayerNorm", "bert/embeddings/LayerNorm"),
     "bert/encoder/layer_{}/attention/query": (
-        "bert.encoder.layer.{}.attention.self.query", "bert/encoder/layer_{}/attention/self/query"),
+        "bert.encoder.layer.{}.attention.self.query",
+        "bert/encoder/layer_{}/attention/self/query",
+    ),
     "bert/encoder/layer_{}/attention/key": (
-        "bert.encoder.layer.{}.attention.self.key", "bert/encoder/layer_{}/attention/self/key"),
+        "bert.encoder.layer.{}.attention.self.key",
+        "bert/encoder/layer_{}/attention/self/key",
+    ),
     "bert/encoder/layer_{}/attention/value": (
-        "bert.encoder.layer.{}.attention.self.value", "bert/encoder/layer_{}/attention/self/value"),
+        "bert.encoder.layer.{}.attention.self.value",
+        "bert/encoder/layer_{}/attention/self/value",
+    ),
     "bert/encoder/layer_{}/attention/output": (
-        "bert.encoder.layer.{}.attention.output.dense", "bert/encoder/layer_{}/attention/output/dense"),
+        "bert.encoder.layer.{}.attention.output.dense",
+        "bert/encoder/layer_{}/attention/output/dense",
+    ),
     "bert/encoder/layer_{}/attention_layer_norm": (
-        "bert.encoder.layer.{}.attention.output.LayerNorm", "bert/encoder/layer_{}/attention/output/LayerNorm"),
+        "bert.encoder.layer.{}.attention.output.LayerNorm",
+        "bert/encoder/layer_{}/attention/output/LayerNorm",
+    ),
     "bert/encoder/layer_{}/feed_forward/intermediate": (
-        "bert.encoder.layer.{}.intermediate.dense", "bert/encoder/layer_{}/intermediate/dense"),
+        "bert.encoder.layer.{}.intermediate.dense",
+        "bert/encoder/layer_{}/intermediate/dense",
+    ),
     "bert/encoder/layer_{}/feed_forward/output": (
-        "bert.encoder.layer.{}.output.dense", "bert/encoder/layer_{}/output/dense"),
+        "bert.encoder.layer.{}.output.dense",
+        "bert/encoder/layer_{}/output/dense",
+    ),
     "bert/encoder/layer_{}/feed_forward_layer_norm": (
-        "bert.encoder.layer.{}.output.LayerNorm", "bert/encoder/layer_{}/output/LayerNorm"),
+        "bert.encoder.layer.{}.output.LayerNorm",
+        "bert/encoder/layer_{}/output/LayerNorm",
+    ),
     "bert/pooler/dense": ("bert.pooler.dense", "bert/pooler/dense"),
     "mlm/transform": ("cls.predictions.transform.dense", "cls/predictions/transform/dense"),
-    "mlm/layer_norm": ("cls.predictions.transform.LayerNorm", "cls/predictions/transform/LayerNorm"),
+    "mlm/layer_norm": (
+        "cls.predictions.transform.LayerNorm",
+        "cls/predictions/transform/LayerNorm",
+    ),
     "mlm": ("cls.predictions", "cls/predictions/output_"),
     "nsp/dense": ("cls.seq_relationship", "cls/seq_relationship/output_"),
     "class/dense": ("classifier", "output_"),
@@ -47,7 +74,8 @@ class Name(NamedTuple):
 
 
 def hf(path: str) -> Name:
-    """What `transformers` calls the parameter with this path in the canonical tree, 'nsp/dense/kernel'."""
+    """What `transformers` calls the parameter with this path in the canonical tree,
+    'nsp/dense/kernel'."""
     module, leaf = _names_of(path)
     leaves = {"kernel": "weight", "embedding": "weight", "scale": "weight", "bias": "bias"}
     return Name(f"{module[0]}.{leaves[leaf]}", transposed=leaf == "kernel")
@@ -59,9 +87,16 @@ def tf1(path: str) -> Name | None:
     if module is None:
         return None
     if module.endswith("output_"):
-        return Name(module + {"kernel": "weights", "bias": "bias"}[leaf], transposed=leaf == "kernel")
+        return Name(
+            module + {"kernel": "weights", "bias": "bias"}[leaf], transposed=leaf == "kernel"
+        )
     norm = module.endswith("LayerNorm")
-    leaves = {"kernel": "/kernel", "embedding": "", "scale": "/gamma", "bias": "/beta" if norm else "/bias"}
+    leaves = {
+        "kernel": "/kernel",
+        "embedding": "",
+        "scale": "/gamma",
+        "bias": "/beta" if norm else "/bias",
+    }
     return Name(module + leaves[leaf], transposed=False)
 
 
@@ -70,5 +105,5 @@ def _names_of(path: str) -> tuple[tuple[str, str | None], str]:
     layer = re.search(r"(?<=/layer_)\d+(?=/)", module)
     if not layer:
         return _MODULES[module], leaf
-    names = _MODULES[re.sub(r"(?<=/layer_)\d+(?=/)", "{}", module)]
-    return tuple(name.format(layer[0]) for name in names), leaf
+    hf_name, tf1_name = _MODULES[re.sub(r"(?<=/layer_)\d+(?=/)", "{}", module)]
+    return (hf_name.format(layer[0]), tf1_name and tf1_name.format(layer[0])), leaf

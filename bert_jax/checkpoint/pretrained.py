@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from bert_jax.checkpoint.names import Name
-from bert_jax.config import ModelConfig, TokenizerConfig
+from bert_jax.config import ModelConfig, ProbeConfig, TokenizerConfig
 from bert_jax.errors import UserError
 from bert_jax.model.bert import initial_params
 from bert_jax.model.heads import HEADS
@@ -30,18 +30,22 @@ class Pretrained:
     Attributes:
         format: 'orbax', 'hf' or 'tf1'.
         path: where it lies.
-        model: its architecture; what the source does not say, such as dropout rates, is at its default.
+        model: its architecture; what the source does not say, such as dropout rates, is at its
+            default.
         heads: names of the heads that it has, in the order of `HEADS`.
         tokenizer: how its text becomes ids; `vocab_file` and `vocab_size` mean nothing here.
         vocabulary: None if there is none beside the parameters.
         labels: names of the outputs of a head that classifies; empty if they have none.
-        kind: of the task that such a head was trained for (see `bert_jax.tasks.examples`); empty if it is not known.
+        kind: of the task that such a head was trained for (see `bert_jax.tasks.examples`); empty if
+            it is not known.
         length: tokens to which its examples were cut; 0 if it is not known.
         names: what the source calls each parameter, by its path in the canonical tree.
         read: reads the parameters, the canonical tree with float32 numpy arrays.
         left_out: what the source has besides and why it is left out, by its name.
         notes: what was taken for granted, and what another program would compute differently.
-        origin: what an export back should know: the dtype of the parameters, the source's own config.
+        origin: what an export back should know: the dtype of the parameters, the source's own
+            config.
+        probe: features that the heads read, if any.
     """
 
     format: str
@@ -58,6 +62,7 @@ class Pretrained:
     left_out: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     origin: dict = field(default_factory=dict)
+    probe: ProbeConfig = ProbeConfig()
 
 
 class Tensor(NamedTuple):
@@ -69,9 +74,11 @@ class Tensor(NamedTuple):
 
 
 @functools.cache
-def shapes(model: ModelConfig, heads: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """The shape of each parameter of the canonical tree, by its path."""
-    tree = jax.eval_shape(lambda: initial_params(model, heads, jax.random.key(0)))
+def shapes(
+    model: ModelConfig, heads: tuple[str, ...], probe: ProbeConfig = ProbeConfig()
+) -> dict[str, tuple[int, ...]]:
+    """Returns the shape of each parameter of the canonical tree, by its path."""
+    tree = jax.eval_shape(lambda: initial_params(model, heads, jax.random.key(0), probe))
     return {path_name(path): x.shape for path, x in jax.tree_util.tree_leaves_with_path(tree)}
 
 
@@ -82,7 +89,7 @@ def flat(params: dict) -> dict[str, np.ndarray]:
 
 def tree(values: dict) -> dict:
     """What `flat` was given: `{'a/b': x}` as `{'a': {'b': x}}`."""
-    root = {}
+    root: dict = {}
     for path, value in values.items():
         *parents, last = path.split("/")
         node = root
@@ -92,7 +99,9 @@ def tree(values: dict) -> dict:
     return root
 
 
-def asked_for(found: tuple[str, ...], heads: tuple[str, ...] | None, where) -> tuple[str, ...]:
+def asked_for(
+    found: tuple[str, ...], heads: tuple[str, ...] | None, where: Path
+) -> tuple[str, ...]:
     """The heads to take of those that were found; None: all.
 
     Raises:
@@ -100,14 +109,26 @@ def asked_for(found: tuple[str, ...], heads: tuple[str, ...] | None, where) -> t
     """
     missing = [name for name in heads or () if name not in found]
     if missing:
-        raise UserError(f"{where} has no head {missing[0]!r}", found=", ".join(found) or "the encoder alone",
-                        expected=f"{', '.join(missing)} among its heads",
-                        hint="another checkpoint, or fewer heads: --heads of convert, --config.objectives elsewhere")
-    return tuple(name for name in HEADS if name in (found if heads is None else heads) and name in found)
+        raise UserError(
+            f"{where} has no head {missing[0]!r}",
+            found=", ".join(found) or "the encoder alone",
+            expected=f"{', '.join(missing)} among its heads",
+            hint="another checkpoint, or fewer heads: --heads of convert, --config.objectives "
+            "elsewhere",
+        )
+    return tuple(
+        name for name in HEADS if name in (found if heads is None else heads) and name in found
+    )
 
 
-def mapped(tensors: dict[str, Tensor], model: ModelConfig, found: tuple[str, ...], heads: tuple[str, ...],
-           name_of: Callable[[str], Name], where) -> tuple[dict[str, str], dict[str, str], Callable[[], dict]]:
+def mapped(
+    tensors: dict[str, Tensor],
+    model: ModelConfig,
+    found: tuple[str, ...],
+    heads: tuple[str, ...],
+    name_of: Callable[[str], Name | None],
+    where: Path,
+) -> tuple[dict[str, str], dict[str, str], Callable[[], dict]]:
     """Finds every parameter among the tensors of a file.
 
     Args:
@@ -122,12 +143,15 @@ def mapped(tensors: dict[str, Tensor], model: ModelConfig, found: tuple[str, ...
         `names`, `left_out` and `read` of a `Pretrained`.
 
     Raises:
-        UserError: a parameter is not there or has another shape, or a tensor is no parameter; all are named.
+        UserError: a parameter is not there or has another shape, or a tensor is no parameter; all
+            are named.
     """
     wrong, names, left_out, loads = [], {}, {}, {}
     unmet = dict(tensors)
     for path, shape in shapes(model, found).items():
-        name, transposed = name_of(path)
+        named = name_of(path)
+        assert named, f"{path} has no name there"
+        name, transposed = named
         tensor = unmet.pop(name, None)
         stored = shape[::-1] if transposed else shape
         if tensor is None:
@@ -140,28 +164,26 @@ def mapped(tensors: dict[str, Tensor], model: ModelConfig, found: tuple[str, ...
             names[path], loads[path] = name, (tensor.load, transposed)
         else:
             left_out[name] = NOT_ASKED_FOR
-    wrong += [f"{name} {list(tensor.shape)} is no part of such a model" for name, tensor in unmet.items()]
+    wrong += [
+        f"{name} {list(tensor.shape)} is no part of such a model" for name, tensor in unmet.items()
+    ]
     if wrong:
         more = [f"and {len(wrong) - 10} more"] if len(wrong) > 10 else []
         raise UserError(
             f"the tensors of {where} are not those of a BERT that fits its config",
             found=("\n" + " " * 12).join(wrong[:10] + more),
-            expected=f"{model.num_layers} layers, hidden {model.hidden_size}, vocabulary {model.vocab_size}, "
-                     f"heads: {', '.join(found) or 'none'}",
+            expected=f"{model.num_layers} layers, hidden {model.hidden_size}, vocabulary "
+            f"{model.vocab_size}, "
+            f"heads: {', '.join(found) or 'none'}",
             hint="mend its config, or leave out what is not needed with --leave_out=REGEX",
         )
 
     def read() -> dict:
-        return tree({path: as_float32(load(), transposed) for path, (load, transposed) in loads.items()})
+        return tree(
+            {path: as_float32(load(), transposed) for path, (load, transposed) in loads.items()}
+        )
 
     return names, left_out, read
-
-
-def refuse_features(pretrained: Pretrained) -> None:
-    """Raises a UserError if a head reads features by a BiLSTM: other programs have no such model."""
-    if pretrained.model.features and pretrained.heads:
-        raise UserError("other programs have no BiLSTM over a BERT", found=f"features: {pretrained.model.features}",
-                        expected="a head that reads BERT itself", hint="--to=orbax, or the encoder alone: --heads=none")
 
 
 def as_float32(x: np.ndarray, transposed: bool) -> np.ndarray:
@@ -170,12 +192,20 @@ def as_float32(x: np.ndarray, transposed: bool) -> np.ndarray:
 
 
 def without(tensors: dict[str, Tensor], leave_out: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors whose names a regular expression is not found in, and the others as `left_out`; '' finds none."""
+    """The tensors whose names a regular expression is not found in, and the others as `left_out`;
+    '' finds none."""
     try:
-        out = {name: "left out as asked" for name in tensors if leave_out and re.search(leave_out, name)}
+        out = {
+            name: "left out as asked"
+            for name in tensors
+            if leave_out and re.search(leave_out, name)
+        }
     except re.error as error:
-        raise UserError("--leave_out is no regular expression", found=f"{leave_out!r}: {error}",
-                        expected="an expression such as '^projection'") from None
+        raise UserError(
+            "--leave_out is no regular expression",
+            found=f"{leave_out!r}: {error}",
+            expected="an expression such as '^projection'",
+        ) from None
     return {name: tensor for name, tensor in tensors.items() if name not in out}, out
 
 
@@ -185,7 +215,7 @@ def dtype_of(tensors: dict[str, Tensor]) -> str:
     return kinds.pop() if len(kinds) == 1 else "float32"
 
 
-def read_json(path: Path, kind: type = dict):
+def read_json(path: Path, kind: type = dict) -> Any:
     """What a JSON file beside a checkpoint holds: an object, or a list if that is the `kind`.
 
     Raises:
@@ -194,12 +224,17 @@ def read_json(path: Path, kind: type = dict):
     try:
         values = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise UserError(f"{path} cannot be read", found=error.strerror, hint="copy the whole directory") from None
+        raise UserError(
+            f"{path} cannot be read", found=error.strerror, hint="copy the whole directory"
+        ) from None
     except ValueError as error:
         raise UserError(f"{path} is not JSON", found=str(error), hint="copy it anew") from None
     if not isinstance(values, kind):
-        raise UserError(f"{path} is not what it should be", found=repr(values)[:80],
-                        expected="a JSON object" if kind is dict else "a JSON list")
+        raise UserError(
+            f"{path} is not what it should be",
+            found=repr(values)[:80],
+            expected="a JSON object" if kind is dict else "a JSON list",
+        )
     return values
 
 
@@ -214,28 +249,40 @@ def sizes(config: dict, keys: dict[str, str], where: Path) -> dict:
     Raises:
         UserError: a value is no such number, or the heads do not divide the hidden size.
     """
-    values = {ours: config[theirs] for ours, theirs in keys.items() if config.get(theirs) is not None}
+    values = {
+        ours: config[theirs] for ours, theirs in keys.items() if config.get(theirs) is not None
+    }
     default = ModelConfig()
     for ours, value in values.items():
         whole = isinstance(getattr(default, ours), int)
-        if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < whole:
-            raise UserError(f"{keys[ours]} in {where} is not what it should be", found=json.dumps(value),
-                            expected="a whole number from 1 on" if whole else "a number from 0 on")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int if whole else int | float)
+            or value < whole
+        ):
+            raise UserError(
+                f"{keys[ours]} in {where} is not what it should be",
+                found=json.dumps(value),
+                expected="a whole number from 1 on" if whole else "a number from 0 on",
+            )
         if not whole:
             values[ours] = float(value)
-    hidden, heads = (values.get(name, getattr(default, name)) for name in ("hidden_size", "num_heads"))
+    hidden, heads = (
+        values.get(name, getattr(default, name)) for name in ("hidden_size", "num_heads")
+    )
     if hidden % heads:
-        raise UserError(f"{keys['num_heads']} in {where} does not divide {keys['hidden_size']}",
-                        found=f"{heads} heads, hidden size {hidden}", expected="heads of equal sizes")
+        raise UserError(
+            f"{keys['num_heads']} in {where} does not divide {keys['hidden_size']}",
+            found=f"{heads} heads, hidden size {hidden}",
+            expected="heads of equal sizes",
+        )
     return values
 
 
-def write_json(path: Path, values: dict) -> None:
-    """Writes a JSON file beside a checkpoint."""
-    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
-
-
 def infer_lowercase(vocabulary: Vocabulary) -> bool:
-    """Whether a vocabulary is of lower-cased text: none of its tokens has a letter that lower-casing would change."""
-    words = (token for token in vocabulary.tokens if not (token.startswith("[") and token.endswith("]")))
+    """Whether a vocabulary is of lower-cased text: none of its tokens has a letter that
+    lower-casing would change."""
+    words = (
+        token for token in vocabulary.tokens if not (token.startswith("[") and token.endswith("]"))
+    )
     return not any(token != token.lower() for token in words)

@@ -1,10 +1,12 @@
 """Tensors of a `pytorch_model.bin`, without PyTorch and without executing what is pickled in it.
 
-Such a file is a pickle, which may name any function to be called. Here a name means something only if it stands
-in a short list, and what it means is code of ours that makes a description of a tensor. Both of PyTorch's formats are
-read: the zip archive of 1.6 and later, and the sequence of pickles before it.
+Such a file is a pickle, which may name any function to be called. Here a name means something only
+if it stands in a short list, and what it means is code of ours that makes a description of a
+tensor. Both of PyTorch's formats are read: the zip archive of 1.6 and later, and the sequence of
+pickles before it.
 """
 
+import functools
 import io
 import math
 import pickle
@@ -13,7 +15,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -25,9 +27,15 @@ _MAGIC = 0x1950A86A20F9469CFC6C  # how the older format begins
 _VERSION = 1001
 
 _DTYPES = {
-    "FloatStorage": np.dtype("<f4"), "DoubleStorage": np.dtype("<f8"), "HalfStorage": np.dtype("<f2"),
-    "BFloat16Storage": np.dtype(ml_dtypes.bfloat16), "LongStorage": np.dtype("<i8"), "IntStorage": np.dtype("<i4"),
-    "ShortStorage": np.dtype("<i2"), "CharStorage": np.dtype("i1"), "ByteStorage": np.dtype("u1"),
+    "FloatStorage": np.dtype("<f4"),
+    "DoubleStorage": np.dtype("<f8"),
+    "HalfStorage": np.dtype("<f2"),
+    "BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
+    "LongStorage": np.dtype("<i8"),
+    "IntStorage": np.dtype("<i4"),
+    "ShortStorage": np.dtype("<i2"),
+    "CharStorage": np.dtype("i1"),
+    "ByteStorage": np.dtype("u1"),
     "BoolStorage": np.dtype("?"),
 }
 
@@ -49,7 +57,8 @@ class _Array(NamedTuple):
     strides: tuple[int, ...]
 
 
-# A pickle may set attributes of whatever it can name, so what it can name has none that could be set.
+# A pickle may set attributes of whatever it can name, so what it can name has none that could be
+# set.
 
 
 class _RebuildTensor:
@@ -57,21 +66,34 @@ class _RebuildTensor:
 
     __slots__ = ()
 
-    def __call__(self, storage, offset, shape, strides, *_) -> _Array:
+    def __call__(
+        self,
+        storage: _Storage,
+        offset: int,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        *_: Any,
+    ) -> _Array:
         shape, strides = tuple(shape), tuple(strides)
-        if not isinstance(storage, _Storage) or len(shape) != len(strides) or not all(
-                type(n) is int and n >= 0 for n in (offset, *shape, *strides)):
+        if (
+            not isinstance(storage, _Storage)
+            or len(shape) != len(strides)
+            or not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides))
+        ):
             raise _Refused("a tensor without a proper storage, shape and strides")
         last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides))
         if math.prod(shape) and last >= storage.size:
-            raise _Refused(f"a tensor of {list(shape)} that reaches beyond its storage of {storage.size} numbers")
+            raise _Refused(
+                f"a tensor of {list(shape)} that reaches beyond its storage of {storage.size} "
+                f"numbers"
+            )
         return _Array(storage, offset, shape, strides)
 
 
 class _RebuildParameter:
     __slots__ = ()
 
-    def __call__(self, data, *_) -> _Array:
+    def __call__(self, data: _Array, *_: Any) -> _Array:
         return data
 
 
@@ -84,28 +106,28 @@ _MEANINGS = {
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file):
+    def __init__(self, file: BinaryIO) -> None:
         _check_memo(file)
         super().__init__(file)
 
-    def find_class(self, module: str, name: str):
+    def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _MEANINGS:
             raise _Refused(f"it asks for {module}.{name}, which tensors do not need")
         return _MEANINGS[module, name]
 
-    def persistent_load(self, pid) -> _Storage:
+    def persistent_load(self, pid: Any) -> _Storage:
         kind, dtype, key, _, size, *view = pid
         if kind != "storage" or dtype not in _DTYPES or type(size) is not int or any(view):
             raise _Refused(f"a reference to {kind!r} that is no whole storage")
         return _Storage(_DTYPES[dtype], str(key), size)
 
 
-def _check_memo(file) -> None:
-    """Refuses a pickle that numbers what it remembers otherwise than one by one: the unpickler makes room for as many
-    as the number says, which in a damaged file may be billions."""
+def _check_memo(file: BinaryIO) -> None:
+    """Refuses a pickle that numbers what it remembers otherwise than one by one: the unpickler
+    makes room for as many as the number says, which in a damaged file may be billions."""
     begin = file.tell()
     for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > count:
             raise _Refused(f"something remembered as number {argument}, of at most {count}")
     file.seek(begin)
 
@@ -121,29 +143,39 @@ def tensors(path: Path) -> dict[str, Tensor]:
         if isinstance(opened, dict) and isinstance(opened.get("state_dict"), dict):
             opened = opened["state_dict"]  # as training frameworks wrap it
         if not isinstance(opened, dict) or not all(
-                isinstance(name, str) and isinstance(x, _Array) for name, x in opened.items()):
+            isinstance(name, str) and isinstance(x, _Array) for name, x in opened.items()
+        ):
             raise _Refused("something other than a dict of tensors")
     except OSError as error:
-        raise UserError(f"{path} cannot be read", found=error.strerror, expected="a file of PyTorch's") from None
+        raise UserError(
+            f"{path} cannot be read", found=error.strerror, expected="a file of PyTorch's"
+        ) from None
     except Exception as error:  # whatever the bytes made the unpickler do: the file is at fault
         raise _refusal(path, error) from None
 
     def load(x: _Array) -> np.ndarray:
         try:
-            flat = storage(x.storage)[x.offset:]
+            flat = storage(x.storage)[x.offset :]
         except Exception as error:
             raise _refusal(path, error) from None
         strides = [stride * flat.itemsize for stride in x.strides]
         return np.lib.stride_tricks.as_strided(flat, x.shape, strides, writeable=False)
 
-    return {name: Tensor(x.shape, x.storage.dtype.name, lambda x=x: load(x)) for name, x in opened.items()}
+    return {
+        name: Tensor(x.shape, x.storage.dtype.name, functools.partial(load, x))
+        for name, x in opened.items()
+    }
 
 
 def _refusal(path: Path, error: Exception) -> UserError:
     said = str(error) if isinstance(error, _Refused) else f"{type(error).__name__}: {error}"
-    return UserError(f"{path} is not a file of tensors as PyTorch saves them", found=said,
-                     expected="a state dict, and nothing that needs code to be executed",
-                     hint="save it anew from PyTorch with safetensors.torch.save_file(state_dict, 'model.safetensors')")
+    return UserError(
+        f"{path} is not a file of tensors as PyTorch saves them",
+        found=said,
+        expected="a state dict, and nothing that needs code to be executed",
+        hint="save it anew from PyTorch with safetensors.torch.save_file(state_dict, "
+        "'model.safetensors')",
+    )
 
 
 def _open_archive(path: Path) -> tuple[object, Callable[[_Storage], np.ndarray]]:
@@ -158,7 +190,9 @@ def _open_archive(path: Path) -> tuple[object, Callable[[_Storage], np.ndarray]]
     def storage(wanted: _Storage) -> np.ndarray:
         name = f"{root}data/{wanted.key}"
         size = archive.getinfo(name).file_size
-        if size > wanted.size * wanted.dtype.itemsize:  # before a little that was compressed becomes gigabytes
+        if (
+            size > wanted.size * wanted.dtype.itemsize
+        ):  # before a little that was compressed becomes gigabytes
             raise _Refused(f"storage {wanted.key} has {size} bytes for {wanted.size} numbers")
         return _whole(archive.read(name), wanted)
 
@@ -192,16 +226,19 @@ def _open_sequence(path: Path) -> tuple[object, Callable[[_Storage], np.ndarray]
 class _Recorder(_Unpickler):
     """Keeps the storages that are met."""
 
-    def __init__(self, file):
+    def __init__(self, file: BinaryIO) -> None:
         super().__init__(file)
-        self.storages = {}
+        self.storages: dict = {}
 
-    def persistent_load(self, pid) -> _Storage:
+    def persistent_load(self, pid: Any) -> _Storage:
         storage = super().persistent_load(pid)
         return self.storages.setdefault(storage.key, storage)
 
 
 def _whole(content: bytes, wanted: _Storage) -> np.ndarray:
     if len(content) != wanted.size * wanted.dtype.itemsize:
-        raise _Refused(f"storage {wanted.key} has {len(content)} bytes for {wanted.size} numbers: the file is cut off")
+        raise _Refused(
+            f"storage {wanted.key} has {len(content)} bytes for {wanted.size} numbers: the file "
+            f"is cut off"
+        )
     return np.frombuffer(content, wanted.dtype)

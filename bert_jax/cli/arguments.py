@@ -3,23 +3,31 @@
 import argparse
 import importlib.util
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import ml_collections
-from absl import flags, logging
-from ml_collections import config_flags
+from absl import logging
 
-from bert_jax import config as configs
-from bert_jax import presets
-from bert_jax.config import Config
+from bert_jax import recipes
+from bert_jax.config import Config, presets
+from bert_jax.config.parsing import parse_value
+from bert_jax.config.renamed import RENAMED
 from bert_jax.errors import UserError
+
+_COLUMNS = 96  # of the text of --help
 
 
 def run(main: Callable[[list[str]], None]) -> None:
-    """Runs a command's `main` with the arguments of this process; a user's error is a few lines and exit status 2."""
-    logging.set_verbosity(logging.ERROR)  # Orbax and TFDS tell of much that is no concern of a user's
+    """Runs a command's `main` with the arguments of this process.
+
+    A UserError is printed without a traceback, and the process exits with status 2.
+    """
+    # Orbax and TFDS log much that is no concern of a user's.
+    logging.set_verbosity(logging.ERROR)
     try:
         main(sys.argv[1:])
     except UserError as error:
@@ -30,114 +38,194 @@ def run(main: Callable[[list[str]], None]) -> None:
 
 
 def parser_with_config(program: str, description: str) -> argparse.ArgumentParser:
-    """A parser whose help goes on with all keys of a recipe."""
-    return argparse.ArgumentParser(program, description=description, epilog=_keys_help(), allow_abbrev=False,
-                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Returns a parser whose help ends with all keys of a recipe.
+
+    Args:
+        program: the command, as it is typed.
+        description: text at the beginning of the help, of one paragraph.
+    """
+    return argparse.ArgumentParser(
+        program,
+        description=_filled(description),
+        epilog=_keys_help(),
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:
-    """Adds what `bert_jax.parallel.hosts.join` takes."""
-    parser.add_argument("--distributed", action="store_true",
-                        help="be one of several hosts, as JAX finds out on TPU pods, SLURM and Kubernetes")
-    parser.add_argument("--coordinator", default="", help="elsewhere: address:port of the first host")
-    parser.add_argument("--hosts", type=int, default=0, help="with --coordinator: how many hosts there are")
-    parser.add_argument("--host_index", type=int, default=-1, help="with --coordinator: which one this is, from 0")
+    """Adds the options that `bert_jax.parallel.hosts.join` takes."""
+    parser.add_argument(
+        "--distributed",
+        action="store_true",
+        help="run as one of several hosts, which JAX discovers by itself on TPU pods, SLURM and "
+        "Kubernetes",
+    )
+    parser.add_argument(
+        "--coordinator",
+        default="",
+        metavar="ADDRESS:PORT",
+        help="address of the first host, where JAX cannot discover the hosts",
+    )
+    parser.add_argument(
+        "--hosts", type=int, default=0, metavar="N", help="number of hosts, with --coordinator"
+    )
+    parser.add_argument(
+        "--host_index",
+        type=int,
+        default=-1,
+        metavar="I",
+        help="index of this host, from 0, with --coordinator",
+    )
 
 
 def parse(
-    parser: argparse.ArgumentParser, argv: list[str], default: Callable[[argparse.Namespace], Config] | None = None,
+    parser: argparse.ArgumentParser,
+    argv: list[str],
+    default: Callable[[argparse.Namespace], Config] | None = None,
     of_a_checkpoint: bool = False,
 ) -> tuple[argparse.Namespace, Config]:
-    """Parses options and recipe.
+    """Parses the options of a command and its recipe.
 
-    Where the architecture is a checkpoint's, what the recipe's file says of it does not count; what the command line
-    says does, and has to agree with the checkpoint.
+    Where a checkpoint determines the architecture, keys of the model in the recipe's file are
+    ignored. Those on the command line are not: they have to agree with the checkpoint.
 
     Args:
-        parser: of the options; what it does not know must be about the config.
-        argv: the arguments.
-        default: gives the config where there is no `--config=FILE`; without it one must be given.
-        of_a_checkpoint: the architecture is a checkpoint's, as it is if the recipe has `init_from`.
+        parser: parser of all other options; the options of the recipe are added to it.
+        argv: arguments of the command.
+        default: returns the config if there is no `--config=FILE`; None: the option is required.
+        of_a_checkpoint: a checkpoint determines the architecture, as it always does if the recipe
+            has `init_from`.
 
     Raises:
         UserError: the recipe's file is missing, or a key or its value is wrong.
-        SystemExit: of argparse.
+        SystemExit: an option is wrong, or help was asked for.
     """
-    parser.add_argument("--config", metavar="FILE", help="the recipe, such as configs/demo.py")
-    parser.add_argument("--preset", choices=presets.PRESETS, help="details as Google's code or Hugging Face's has "
-                        "them: keys of the recipe, set before --config.KEY; docs/fidelity.md lists them")
-    parser.add_argument("--config.KEY", metavar="VALUE", dest="_",
-                        help="sets a key of the recipe; the keys stand below")
-    # Options of the config go to ml_collections, whose own parser knows the types of keys.
+    parser.add_argument(
+        "--config", metavar="FILE", help="file of the recipe, such as configs/demo.py"
+    )
+    parser.add_argument(
+        "--preset",
+        choices=presets.PRESETS,
+        help="set all keys in which Google's code and Hugging Face's differ to the values of one "
+        "of them, as docs/fidelity.md lists them; --config.KEY overrides them",
+    )
+    parser.add_argument(
+        "--config.KEY",
+        metavar="VALUE",
+        dest="_",
+        help="set a key of the recipe; all keys are listed below",
+    )
     overrides = [a for a in argv if a.startswith("--config.")]
     args, rest = parser.parse_known_args([a for a in argv if not a.startswith("--config.")])
     if rest:
-        parser.error(f"unknown arguments: {' '.join(rest)} (keys of the recipe are set by --config.KEY=VALUE)")
+        parser.error(
+            f"unknown arguments: {' '.join(rest)} (set keys of the recipe by --config.KEY=VALUE)"
+        )
     if args.config:
         recipe = load_recipe(args.config)
     elif default:
-        recipe = ml_collections.ConfigDict(configs.to_dict(default(args))).lock()
+        recipe = recipes.recipe_of(default(args))
     else:
-        raise UserError("no recipe is given", expected="--config=FILE", hint="--config=configs/demo.py")
+        raise UserError(
+            "no recipe is given", expected="--config=FILE", hint="--config=configs/demo.py"
+        )
     if args.preset:
         presets.apply(args.preset, recipe)
-    recipe = _override(recipe, overrides)
+    given = _override(recipe, overrides)
     if args.config and (of_a_checkpoint or recipe.get("init_from")):
-        configs.without_architecture(recipe, [o.removeprefix("--config.").partition("=")[0] for o in overrides])
-    return args, configs.resolve(recipe)
+        recipes.without_architecture(recipe, given)
+    config = recipes.resolve(recipe)
+    recipes.SCHEMA.check_effect(config, given)
+    return args, config
 
 
 def load_recipe(name: str) -> ml_collections.ConfigDict:
-    """What `get_config()` of a recipe's file returns; 'FILE:ARGUMENT' passes it an argument."""
+    """Returns the recipe that a file's `get_config()` makes.
+
+    Args:
+        name: FILE, or FILE:ARGUMENT to call `get_config(ARGUMENT)`.
+
+    Raises:
+        UserError: there is no such file, or it does not make a recipe.
+    """
     file, _, argument = name.partition(":")
     path = Path(file)
     if not path.is_file():
-        there = sorted(str(p) for p in Path("configs").rglob("*.py") if not p.name.startswith("_"))
-        raise UserError(f"the recipe {file} is not there", found="no such file",
-                        expected="a Python file with get_config()",
-                        hint=f"one of {', '.join(there)}" if there else None)
+        files = Path("configs").rglob("*.py")
+        recipe_files = sorted(str(file) for file in files if not file.name.startswith("_"))
+        raise UserError(
+            f"the recipe {file} does not exist",
+            found="no such file",
+            expected="a Python file with get_config()",
+            hint=f"one of {', '.join(recipe_files)}" if recipe_files else None,
+        )
     spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", path)
+    assert spec and spec.loader  # for a path that ends in .py there is one
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
         return module.get_config(*[argument] if argument else [])
-    except Exception as error:  # the file is the user's: whatever it raises is theirs to mend
-        line = next((f"line {frame.lineno}: " for frame in reversed(traceback.extract_tb(error.__traceback__))
-                     if frame.filename == str(path)), "")
-        said = str(error).splitlines()[-1] if str(error) else repr(error)
-        raise UserError(f"the recipe {file} is wrong", found=line + said,
-                        expected="get_config() that sets known keys to values of their type",
-                        hint="`--help` lists every key") from error
+    except Exception as error:  # the file is the user's: whatever it raises is theirs to fix
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f"line {frame.lineno}: " for frame in frames if frame.filename == str(path)]
+        message = str(error).splitlines()[-1] if str(error) else repr(error)
+        raise UserError(
+            f"the recipe {file} cannot be used",
+            found="".join(lines[-1:]) + message,
+            expected="a function get_config() that sets known keys to values of their type",
+            hint=_new_name(str(error)) or "`--help` lists every key",
+        ) from error
 
 
-def _override(recipe: ml_collections.ConfigDict, overrides: list[str]) -> ml_collections.ConfigDict:
+def _new_name(message: str) -> str | None:
+    """Returns a hint that names the new name of a key, if an error's message has the old one."""
+    for old, renamed in RENAMED.items():
+        if f'"{old.rpartition(".")[2]}"' in message:
+            return f"config.{renamed.new}, the new name of config.{old}"
+    return None
+
+
+def _override(recipe: ml_collections.ConfigDict, overrides: list[str]) -> list[str]:
+    """Sets keys of a recipe as the command line says, and returns their dotted names."""
+    declared, given = recipes.key_fields(), []
     for override in overrides:
-        key, equals, _ = override.removeprefix("--config.").partition("=")
+        name, equals, text = override.removeprefix("--config.").partition("=")
+        if name not in declared:
+            recipes.SCHEMA.unknown_key(name)
         if not equals:
             raise UserError(f"{override} has no value", expected=f"{override}=VALUE")
-        if key not in configs.key_fields():
-            configs.unknown_key(key)
-    values = flags.FlagValues()
-    argv, sys.argv = sys.argv, [sys.argv[0], *overrides]  # where config_flags looks for the keys that are set
-    try:
-        config_flags.DEFINE_config_dict("config", recipe, flag_values=values)
-        values(sys.argv)
-    except (flags.Error, ValueError, TypeError) as error:
-        raise UserError("a key of the recipe has a value of the wrong type", found=str(error),
-                        expected="a value like the default that --help shows") from None
-    finally:
-        sys.argv = argv
-    return values.config
+        recipes.set_key(recipe, name, parse_value(name, declared[name], text))
+        given.append(name)
+    return given
 
 
 def _keys_help() -> str:
-    lines, section = ["keys of a recipe (* may change when a run is resumed):"], None
-    for name, field in configs.key_fields().items():
+    lines, section = ["keys of a recipe (* may be changed when a run is resumed):"], ""
+    titles = {f.name: f.metadata.get("help", "") for f in fields(Config)}
+    for name, key in recipes.key_fields().items():
         if "." in name and name.partition(".")[0] != section:
             section = name.partition(".")[0]
-            lines.append("")
-        default = "(see config.py)" if name == "mesh.rules" else repr(field.default)
-        free = "*" if field.metadata["free"] else ""
-        choices = f" One of {', '.join(map(str, field.metadata['choices']))}." if field.metadata["choices"] else ""
-        lines.append(f"  --config.{name}={default} {free}\n        {field.metadata['help']}.{choices}")
+            lines.append(f"\n{section}: {titles[section]}")
+        default = repr(key.default)
+        if name == "mesh.rules":
+            default = "(see bert_jax/config/compute_sections.py)"
+        text = f"{key.help}."
+        if key.choices:
+            text += f" One of {', '.join(str(choice) or repr('') for choice in key.choices)}."
+        lines.append(f"  --config.{name}={default}{' *' if key.free else ''}")
+        lines.append(_filled(text, indent=8))
     return "\n".join(lines)
+
+
+def _filled(text: str, indent: int = 0) -> str:
+    """Returns a paragraph in lines of `_COLUMNS`, without breaking names at hyphens."""
+    spaces = " " * indent
+    return textwrap.fill(
+        text,
+        _COLUMNS,
+        initial_indent=spaces,
+        subsequent_indent=spaces,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

@@ -32,33 +32,70 @@ def main(argv: list[str]) -> None:
         UserError: the checkpoint has not learned a task, or the file or its columns are not there.
         SystemExit: of argparse.
     """
-    parser = argparse.ArgumentParser("python -m bert_jax predict", description=DESCRIPTION, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", required=True, type=path_of,
-                        help="a workdir of a run, or a Hugging Face directory")
+    parser = argparse.ArgumentParser(
+        "python -m bert_jax predict",
+        description=DESCRIPTION,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--checkpoint",
+        required=True,
+        type=path_of,
+        help="a workdir of a run, or a Hugging Face directory",
+    )
     parser.add_argument("--text", nargs="+", default=[], help="texts to answer on")
-    parser.add_argument("--text_pair", nargs="+", default=[], help="the second text of each; one context for all "
-                        "questions; the choices of one text")
+    parser.add_argument(
+        "--text_pair",
+        nargs="+",
+        default=[],
+        help="the second text of each; one context for all questions; the choices of one text",
+    )
     parser.add_argument("--input", type=Path, help="a file of texts instead")
-    parser.add_argument("--column", default="", help="of the file: the column of the text; by default it is inferred")
-    parser.add_argument("--column_pair", default="", help="the column of the second text, the context or the list "
-                        "of choices")
-    parser.add_argument("--output", type=Path, help="a file for the answers, a JSON object a line; by default they are "
-                        "printed")
-    parser.add_argument("--length", type=int, default=0, help="most tokens of an example, longer texts lose their end; "
-                        "0: as many as in training, or if that is not known as the model takes")
-    parser.add_argument("--null_threshold", type=float, help="of answers: by how much none must score better than the "
-                        "best one to be what is predicted; without it, what the run found on its validation split")
-    parser.add_argument("--batch_size", type=int, default=64, help="examples that are computed at once")
+    parser.add_argument(
+        "--column",
+        default="",
+        help="of the file: the column of the text; by default it is inferred",
+    )
+    parser.add_argument(
+        "--column_pair",
+        default="",
+        help="the column of the second text, the context or the list of choices",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="a file for the answers, a JSON object a line; by default they are printed",
+    )
+    parser.add_argument(
+        "--length",
+        type=int,
+        default=0,
+        help="most tokens of an example, longer texts lose their end; "
+        "0: as many as in training, or if that is not known as the model takes",
+    )
+    parser.add_argument(
+        "--null_threshold",
+        type=float,
+        help="of answers: by how much none must score better than the "
+        "best one to be what is predicted; without it, what the run found on its validation split",
+    )
+    parser.add_argument(
+        "--batch_size", type=int, default=64, help="examples that are computed at once"
+    )
     args = parser.parse_args(argv)
     if bool(args.text) == bool(args.input):
-        raise UserError("there is no text to answer on" if not args.text else "there are texts and a file",
-                        expected="--text, or --input=FILE")
+        raise UserError(
+            "there is no text to answer on" if not args.text else "there are texts and a file",
+            expected="--text, or --input=FILE",
+        )
 
     # After the options are known to be right: these imports take seconds.
-    from bert_jax.evaluation.finetuned import FineTuned, in_chunks
+    from bert_jax.inference.fine_tuned import FineTuned, in_chunks
 
-    model = FineTuned.load(args.checkpoint, args.length, args.batch_size, null_threshold=args.null_threshold)
+    model = FineTuned.load(
+        args.checkpoint, args.length, args.batch_size, null_threshold=args.null_threshold
+    )
     ids = None
     if args.text:
         rows = _given(args.text, args.text_pair, model.kind)
@@ -85,12 +122,19 @@ def _given(texts: list[str], pairs: list[str], kind: str) -> list[tuple]:
         pairs = pairs * len(texts)
     if kind == "choice":
         if len(texts) > 1 or len(pairs) < 2:
-            raise UserError("of choices the command line takes one text", found=f"{len(texts)} and {len(pairs)} texts",
-                            expected="--text TEXT --text_pair CHOICE CHOICE ...", hint="--input=FILE for several")
+            raise UserError(
+                "of choices the command line takes one text",
+                found=f"{len(texts)} and {len(pairs)} texts",
+                expected="--text TEXT --text_pair CHOICE CHOICE ...",
+                hint="--input=FILE for several",
+            )
         return [(texts[0], pairs)]
     if pairs and len(pairs) != len(texts) or kind == "span" and not pairs:
-        raise UserError("--text_pair does not fit --text", found=f"{len(texts)} and {len(pairs)} texts",
-                        expected="as many of each" + ", or one context for all questions" * (kind == "span"))
+        raise UserError(
+            "--text_pair does not fit --text",
+            found=f"{len(texts)} and {len(pairs)} texts",
+            expected="as many of each" + ", or one context for all questions" * (kind == "span"),
+        )
     if kind == "tagging":
         return [(text.split(),) for text in texts]
     return list(zip(texts, pairs)) if pairs else [(text,) for text in texts]
@@ -98,36 +142,62 @@ def _given(texts: list[str], pairs: list[str], kind: str) -> list[tuple]:
 
 def _questions(path: Path) -> tuple[list[str], list[tuple]]:
     """The ids of a file of SQuAD, and (question, context) of each."""
-    from bert_jax.data.builders import squad
+    from bert_jax.importers import squad
 
     found = squad.questions(path)
-    return ([question["id"] for _, _, question in found],
-            [(question["question"], context) for _, context, question in found])
+    return (
+        [question["id"] for _, _, question in found],
+        [(question["question"], context) for _, context, question in found],
+    )
 
 
 def _rows(path: Path, column: str, column_pair: str, kind: str):
     """(text,) or (text, pair) of each row of a file."""
-    from bert_jax.data.builders import choice, tables
-    from bert_jax.data.builders.lines import lines
-    from bert_jax.data.columns import choose_texts
+    from bert_jax.datasets.columns import choose_texts
+    from bert_jax.importers import choice, tables
+    from bert_jax.importers.lines import lines
 
     if path.suffix.removeprefix(".") not in (*tables.FORMATS, "json"):
         if not path.is_file():
             raise UserError(f"the file {path} is not there", expected="a file of texts")
         if kind in _OF_TWO:
-            raise UserError(f"the model takes {_OF_TWO[kind]}", found=f"{path}, a text a line",
-                            expected="columns: a .tsv, .csv or .jsonl" + ", or a .json of SQuAD" * (kind == "span"))
-        return ((line.split() if kind == "tagging" else line.rstrip("\r\n"),) for line in lines(path))
+            raise UserError(
+                f"the model takes {_OF_TWO[kind]}",
+                found=f"{path}, a text a line",
+                expected="columns: a .tsv, .csv or .jsonl"
+                + ", or a .json of SQuAD" * (kind == "span"),
+            )
+        return (
+            (line.split() if kind == "tagging" else line.rstrip("\r\n"),) for line in lines(path)
+        )
     format = tables.format_of(path)
     if kind == "choice":
-        layout = choice.infer(path, text=column, choices=(column_pair,) if column_pair else (), labelled=False)
-        return (choice.texts(row, layout, path, number) for number, row in tables.read(path, format))
-    texts = choose_texts(tables.columns(path, format), (column, column_pair), str(path), ("--column", "--column_pair"))
+        layout = choice.infer(
+            path, text=column, choices=(column_pair,) if column_pair else (), labelled=False
+        )
+        return (
+            choice.texts(row, layout, path, number) for number, row in tables.read(path, format)
+        )
+    texts = choose_texts(
+        tables.columns(path, format),
+        (column, column_pair),
+        str(path),
+        ("--column", "--column_pair"),
+    )
     if kind in _OF_TWO and len(texts) < 2:
-        raise UserError(f"the model takes {_OF_TWO[kind]}", found=f"one column of {path}, {texts[0]!r}",
-                        expected="two columns, as 'question' and 'context'", hint="--column_pair=COLUMN")
-    return (tuple(_text(tables.cell(row, name, path, number), f"{path}:{number}: {name!r}", kind) for name in texts)
-            for number, row in tables.read(path, format))
+        raise UserError(
+            f"the model takes {_OF_TWO[kind]}",
+            found=f"one column of {path}, {texts[0]!r}",
+            expected="two columns, as 'question' and 'context'",
+            hint="--column_pair=COLUMN",
+        )
+    return (
+        tuple(
+            _text(tables.cell(row, name, path, number), f"{path}:{number}: {name!r}", kind)
+            for name in texts
+        )
+        for number, row in tables.read(path, format)
+    )
 
 
 def _text(value: object, where: str, kind: str) -> str | list[str]:
@@ -135,8 +205,14 @@ def _text(value: object, where: str, kind: str) -> str | list[str]:
     words = kind == "tagging"
     if words and isinstance(value, str):
         value = value.split()
-    if not (isinstance(value, list) and all(isinstance(word, str) for word in value) if words
-            else isinstance(value, str)):
-        raise UserError(f"{where} is no {'list of words' if words else 'text'}", found=repr(value)[:80],
-                        expected="a list of strings" if words else "a string")
+    if not (
+        isinstance(value, list) and all(isinstance(word, str) for word in value)
+        if words
+        else isinstance(value, str)
+    ):
+        raise UserError(
+            f"{where} is no {'list of words' if words else 'text'}",
+            found=repr(value)[:80],
+            expected="a list of strings" if words else "a string",
+        )
     return value

@@ -2,26 +2,36 @@
 
 from collections.abc import Mapping
 
-from bert_jax.config import ModelConfig
+from bert_jax.config import ModelConfig, ProbeConfig
 from bert_jax.model.features import FEATURES
 from bert_jax.model.heads import POOLED, SCORES, outputs_of
 
+NO_PROBE = ProbeConfig()
 
-def forward(config: ModelConfig, heads: tuple[str, ...], batch: Mapping) -> int:
-    """Multiplications and additions of matrix products in a forward pass with these heads.
 
-    The vocabulary product counts at the masked positions only, which is where it is needed.
+def forward(
+    config: ModelConfig, heads: tuple[str, ...], batch: Mapping, probe: ProbeConfig = NO_PROBE
+) -> int:
+    """Returns the multiplications and additions of matrix products in a forward pass.
+
+    The product with the vocabulary is counted at the masked positions only, where it is needed.
 
     Args:
-        batch: arrays or their shapes, as `bert_jax.data.batches` has them, padding included.
+        config: architecture.
+        heads: names of the heads.
+        batch: arrays or their shapes, as in `bert_jax.pretraining.batches`, padding included.
+        probe: features that the heads read, if any.
     """
-    return _encoder(config, batch) + _heads(config, heads, batch)
+    return _encoder(config, batch) + _heads(config, heads, batch, probe)
 
 
-def train_step(config: ModelConfig, heads: tuple[str, ...], batch: Mapping) -> int:
-    """The same of a training step: the backward pass takes two products for each of the forward pass, but none of an
-    encoder that only gives features."""
-    return (1 if config.features else 3) * _encoder(config, batch) + 3 * _heads(config, heads, batch)
+def train_step(
+    config: ModelConfig, heads: tuple[str, ...], batch: Mapping, probe: ProbeConfig = NO_PROBE
+) -> int:
+    """Returns those of a training step: the backward pass takes two products for each one of the
+    forward pass, but none of a frozen encoder below a probe."""
+    passes = 1 if probe.features else 3
+    return passes * _encoder(config, batch) + 3 * _heads(config, heads, batch, probe)
 
 
 def _encoder(config: ModelConfig, batch: Mapping) -> int:
@@ -32,8 +42,8 @@ def _encoder(config: ModelConfig, batch: Mapping) -> int:
     return rows * config.num_layers * (projections + attention)
 
 
-def _heads(config: ModelConfig, heads: tuple[str, ...], batch: Mapping) -> int:
-    hidden, size = config.hidden_size, config.lstm_size
+def _heads(config: ModelConfig, heads: tuple[str, ...], batch: Mapping, probe: ProbeConfig) -> int:
+    hidden, size = config.hidden_size, probe.lstm_size
     rows, length = batch["input_ids"].shape
     examples = batch["example_positions"].shape[1]
     predictions = batch["masked_positions"].shape[1] if "mlm" in heads else 0
@@ -42,12 +52,16 @@ def _heads(config: ModelConfig, heads: tuple[str, ...], batch: Mapping) -> int:
         of_heads += 2 * examples * hidden * hidden
     for name in heads:
         if name in SCORES:
-            places, read = (examples, hidden) if name in POOLED else (length, 2 * size if config.features else hidden)
+            places, read = (
+                (examples, hidden)
+                if name in POOLED
+                else (length, 2 * size if probe.features else hidden)
+            )
             of_heads += 2 * places * read * outputs_of(SCORES[name]["outputs"], config)
-    if config.features:
-        chosen, how = FEATURES[config.features]
+    if probe.features:
+        chosen, how = FEATURES[probe.features]
         read = hidden * (len(chosen(range(config.num_layers + 1))) if how == "concatenated" else 1)
-        for _ in range(config.lstm_layers):
+        for _ in range(probe.lstm_layers):
             of_heads += 2 * 2 * length * (read + size) * 4 * size
             read = 2 * size
     return rows * of_heads

@@ -1,10 +1,13 @@
 """What stands on the encoder: one module a head, all called alike and found by name in `HEADS`.
 
-A head is called with what the encoder gave, the batch, and `drop`, the dropout that some heads apply to their input.
+A head is called with what the encoder gave, the batch, and `drop`, the dropout that some heads
+apply to their input.
 """
 
 import dataclasses
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -15,8 +18,8 @@ from bert_jax.model.layers import ACTIVATIONS, dense, layer_norm, precision
 
 
 class Pooler(nn.Module):
-    """The hidden state of each example's [CLS], or of its last token if attention is causal, through a dense layer and
-    tanh."""
+    """The hidden state of each example's [CLS], or of its last token if attention is causal,
+    through a dense layer and tanh."""
 
     config: ModelConfig
     compute: ComputeConfig
@@ -33,25 +36,40 @@ class Pooler(nn.Module):
 
 
 class MlmHead(nn.Module):
-    """Predicts the tokens at the masked positions with a transform and the word table, to which it is tied."""
+    """Predicts the tokens at the masked positions with a transform and the word table, to which it
+    is tied."""
 
     config: ModelConfig
     compute: ComputeConfig
 
     @nn.compact
-    def __call__(self, encoded: dict, batch: dict, drop) -> jax.Array:
-        """float32 logits `[rows, predictions, vocabulary]`; those of table rows that are padding are very low."""
+    def __call__(
+        self, encoded: dict, batch: dict, drop: Callable[[jax.Array], jax.Array]
+    ) -> jax.Array:
+        """float32 logits `[rows, predictions, vocabulary]`; those of table rows that are padding
+        are very low."""
         config, compute = self.config, self.compute
         table = encoded["word_embeddings"]
-        masked = jnp.take_along_axis(encoded["hidden"], batch["masked_positions"][..., None], axis=1)
-        masked = ACTIVATIONS[config.activation](dense(config, compute, config.hidden_size, "transform")(masked))
+        masked = jnp.take_along_axis(
+            encoded["hidden"], batch["masked_positions"][..., None], axis=1
+        )
+        masked = ACTIVATIONS[config.activation](
+            dense(config, compute, config.hidden_size, "transform")(masked)
+        )
         masked = layer_norm(config, compute, "layer_norm")(masked)
-        logits = jnp.einsum("rph,vh->rpv", masked, table.astype(masked.dtype), precision=precision(compute),
-                            preferred_element_type=jnp.float32)
+        logits = jnp.einsum(
+            "rph,vh->rpv",
+            masked,
+            table.astype(masked.dtype),
+            precision=precision(compute),
+            preferred_element_type=jnp.float32,
+        )
         logits += self.param("bias", nn.initializers.zeros, (table.shape[0],))
         if table.shape[0] == config.vocab_size:
             return logits
-        return jnp.where(jnp.arange(table.shape[0]) < config.vocab_size, logits, jnp.finfo(logits.dtype).min)
+        return jnp.where(
+            jnp.arange(table.shape[0]) < config.vocab_size, logits, jnp.finfo(logits.dtype).min
+        )
 
 
 class ScoreHead(nn.Module):
@@ -64,9 +82,13 @@ class ScoreHead(nn.Module):
     drops: bool
 
     @nn.compact
-    def __call__(self, encoded: dict, batch: dict, drop) -> jax.Array:
+    def __call__(
+        self, encoded: dict, batch: dict, drop: Callable[[jax.Array], jax.Array]
+    ) -> jax.Array:
         """float32 `[rows, examples, outputs]`, or `[rows, length, outputs]`."""
-        exact = dataclasses.replace(self.compute, dtype="float32")  # so small that bfloat16 would gain nothing
+        exact = dataclasses.replace(
+            self.compute, dtype="float32"
+        )  # so small that bfloat16 would gain nothing
         x = drop(encoded[self.reads]) if self.drops else encoded[self.reads]
         return dense(self.config, exact, outputs_of(self.outputs, self.config), "dense")(x)
 
@@ -76,14 +98,21 @@ def outputs_of(outputs: int | None, config: ModelConfig) -> int:
     return config.num_labels if outputs is None else outputs
 
 
-# What each reads, how many scores it gives, and whether dropout stands before it: as in the code of both.
-SCORES = {
+# What each reads, how many scores it gives, and whether dropout stands before it: as in the code of
+# both.
+SCORES: dict[str, dict[str, Any]] = {
     "nsp": dict(reads="pooled", outputs=2, drops=False),  # B follows A (0) or is a random one (1)
     "class": dict(reads="pooled", outputs=None, drops=True),
-    "choice": dict(reads="pooled", outputs=1, drops=True),  # each choice of a question is an example
+    "choice": dict(
+        reads="pooled", outputs=1, drops=True
+    ),  # each choice of a question is an example
     "tag": dict(reads="hidden", outputs=None, drops=True),
-    "span": dict(reads="hidden", outputs=2, drops=False),  # the first and the last token of an answer
+    "span": dict(
+        reads="hidden", outputs=2, drops=False
+    ),  # the first and the last token of an answer
 }
-HEADS = {"mlm": MlmHead} | {name: functools.partial(ScoreHead, **of) for name, of in SCORES.items()}
+HEADS: dict[str, Any] = {"mlm": MlmHead} | {
+    name: functools.partial(ScoreHead, **of) for name, of in SCORES.items()
+}
 POOLED = tuple(name for name, of in SCORES.items() if of["reads"] == "pooled")
 LABELLED = tuple(name for name, of in SCORES.items() if of["outputs"] is None)

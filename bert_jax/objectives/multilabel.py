@@ -1,4 +1,5 @@
-"""Several classes an example, each decided by itself: binary cross-entropy, the mean over the classes."""
+"""Several classes an example, each decided by itself: binary cross-entropy, the mean over the
+classes."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,8 @@ def weight(batch: dict) -> jax.Array:
 
 
 def terms(logits: jax.Array, batch: dict) -> Terms:
-    """Sums over the examples; `logits` `[rows, examples, classes]`. An example is correct if all its classes are."""
+    """Sums over the examples; `logits` `[rows, examples, classes]`. An example is correct if all
+    its classes are."""
     labels, weights = batch["labels"], batch["example_weights"]
     # log(1 + exp(x)) - x * label, which does not overflow.
     losses = jax.nn.softplus(logits) - logits * labels

@@ -1,6 +1,8 @@
-"""One of several texts that goes with another (Devlin et al., 2018, section 4.4): a softmax over their scores.
+"""One of several texts that goes with another (Devlin et al., 2018, section 4.4): a softmax over
+their scores.
 
-The choices of a question are examples that stand together in a row, of which the first has the question's weight.
+The choices of a question are examples that stand together in a row, of which the first has the
+question's weight.
 """
 
 import jax

@@ -1,4 +1,5 @@
-"""Next-sentence prediction (Devlin et al., 2018, section 3.1, task 2): 0 is next, 1 is random, as in Google's code."""
+"""Next-sentence prediction (Devlin et al., 2018, section 3.1, task 2): 0 is next, 1 is random, as
+in Google's code."""
 
 import jax
 

@@ -1,4 +1,5 @@
-"""Regression of examples: one number each, by its squared error, as Google's and Hugging Face's code do STS-B."""
+"""Regression of examples: one number each, by its squared error, as Google's and Hugging Face's
+code do STS-B."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,5 @@
-"""Sentence-order prediction (Lan et al., 2019, section 3.1): 0 is the order of the text, 1 the other one.
+"""Sentence-order prediction (Lan et al., 2019, section 3.1): 0 is the order of the text, 1 the
+other one.
 
 It reads NSP's head: two scores of the pooled output.
 """

@@ -1,8 +1,8 @@
-"""The first and the last token of an answer, or twice [CLS] where there is none (Devlin et al., 2018, sections 4.2 and
-4.3).
+"""The first and the last token of an answer, or twice [CLS] where there is none (Devlin et al.,
+2018, sections 4.2 and 4.3).
 
-Each is a choice among the tokens of its example, [CLS] and question among them; padding is none, which in Google's and
-Hugging Face's code is a choice too.
+Each is a choice among the tokens of its example, [CLS] and question among them; padding is none,
+which in Google's and Hugging Face's code is a choice too.
 """
 
 import jax

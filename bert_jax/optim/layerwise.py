@@ -1,7 +1,7 @@
-"""What is scaled layer by layer, whichever way the layers lie.
+"""Learning rates by layer, in every layout of the parameters.
 
-A layout may stack the layers along a leading axis, and query, key and value along the axis before the last. Each is an
-array of its own all the same: the same updates in every layout.
+A layout may stack the layers along a leading axis, and query, key and value along the axis before
+the last. Each of them counts as an array of its own, so that updates are the same in every layout.
 """
 
 import re
@@ -13,47 +13,24 @@ import optax
 from bert_jax.parallel.sharding import path_name
 
 
-def named(path: tuple, patterns: tuple[str, ...]) -> bool:
-    """Whether one of these regular expressions is found in the path of a parameter."""
-    return any(re.search(pattern, "/" + path_name(path)) for pattern in patterns)
-
-
-def scale_by_trust_ratio(exclude: tuple[str, ...]) -> optax.GradientTransformation:
-    """Updates as large as their parameters, array by array: LAMB's layer-wise adaptation (You et al., 2019, algorithm
-    2 with the identity for phi). The ratio is 1 where either norm is 0.
-
-    Args:
-        exclude: regular expressions of parameters whose updates stay as they are.
-    """
-
-    def scaled(path, update, parameter):
-        if named(path, exclude):
-            return update
-        stacked = _stacked("/" + path_name(path), update.ndim)
-        axes = tuple(axis for axis in range(update.ndim) if axis not in stacked)
-        ours, theirs = (jnp.sqrt(jnp.sum(jnp.square(x), axes, keepdims=True)) for x in (parameter, update))
-        ratio = jnp.where((ours > 0) & (theirs > 0), ours / jnp.where(theirs > 0, theirs, 1), 1)
-        return update * ratio
-
-    return optax.stateless(lambda updates, params: jax.tree.map_with_path(scaled, updates, params))
-
-
 def scale_by_depth(decay: float) -> optax.GradientTransformation:
-    """Layer-wise decay of the learning rate: 1 for what stands on the encoder, `decay` for its last layer, one power
-    more for each layer below it, and the most for the embeddings (Clark et al., 2020, appendix; there each a power
-    more).
+    """Scales updates by the depth of their layer: by 1 above the encoder, by `decay` in its last
+    layer, by one power more in each layer below it, and by one more in the embeddings (Clark et
+    al., 2020, appendix; there each kind of embedding has a power of its own).
     """
 
-    def update(updates, params):
+    def update(updates: optax.Updates, params: optax.Params | None) -> optax.Updates:
         del params
         layers = _number_of_layers(updates)
 
-        def scaled(path, x):
+        def scaled(path: tuple, x: jax.Array) -> jax.Array:
             name = "/" + path_name(path)
             if "/embeddings/" in name:
                 return x * decay ** (layers + 1)
             if "/encoder/layers/" in name:
-                return x * (decay ** jnp.arange(layers, 0, -1, dtype=x.dtype)).reshape(-1, *[1] * (x.ndim - 1))
+                return x * (decay ** jnp.arange(layers, 0, -1, dtype=x.dtype)).reshape(
+                    -1, *[1] * (x.ndim - 1)
+                )
             number = re.search(r"/encoder/layer_(\d+)/", name)
             return x * decay ** (layers - int(number[1])) if number else x
 
@@ -62,11 +39,21 @@ def scale_by_depth(decay: float) -> optax.GradientTransformation:
     return optax.stateless(update)
 
 
-def _stacked(name: str, ndim: int) -> set[int]:
-    """The axes of an array along which others lie that are arrays of their own."""
-    return ({0} if "/encoder/layers/" in name else set()) | ({ndim - 2} if "/attention/qkv/" in name else set())
+def stacked_axes(name: str, ndim: int) -> set[int]:
+    """Returns the axes along which a parameter stacks several arrays.
+
+    Args:
+        name: path of the parameter, with a leading slash.
+        ndim: its number of dimensions.
+    """
+    axes = set()
+    if "/encoder/layers/" in name:
+        axes.add(0)
+    if "/attention/qkv/" in name:
+        axes.add(ndim - 2)
+    return axes
 
 
-def _number_of_layers(params) -> int:
+def _number_of_layers(params: optax.Params) -> int:
     encoder = params["bert"]["encoder"]
     return jax.tree.leaves(encoder["layers"])[0].shape[0] if "layers" in encoder else len(encoder)

@@ -1,6 +1,7 @@
 """Several hosts: joining them, and letting one of them go first."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
@@ -9,7 +10,8 @@ from bert_jax.errors import UserError
 
 
 def join(distributed: bool, coordinator: str, hosts: int, index: int) -> None:
-    """Joins the other hosts, if there are any; to be called before anything else asks JAX for devices.
+    """Joins the other hosts, if there are any; to be called before anything else asks JAX for
+    devices.
 
     Args:
         distributed: be one of several hosts, as JAX finds out on TPU pods, SLURM and Kubernetes.
@@ -21,16 +23,19 @@ def join(distributed: bool, coordinator: str, hosts: int, index: int) -> None:
     """
     if coordinator:
         if hosts < 1 or not 0 <= index < hosts:
-            raise UserError("--coordinator needs --hosts and --host_index",
-                            found=f"--hosts={hosts} --host_index={index}",
-                            expected="the number of hosts and this one's number from 0")
+            raise UserError(
+                "--coordinator needs --hosts and --host_index",
+                found=f"--hosts={hosts} --host_index={index}",
+                expected="the number of hosts and this one's number from 0",
+            )
         jax.distributed.initialize(coordinator, hosts, index)
     elif distributed:
         jax.distributed.initialize()
 
 
-def first_host_first(make: Callable[[], object]):
-    """What `make` gives, on every host: it is called on the first, and once it is done there on the others.
+def first_host_first(make: Callable[[], object]) -> Any:
+    """What `make` gives, on every host: it is called on the first, and once it is done there on the
+    others.
 
     Raises:
         UserError: `make` failed on the first host; the others are told rather than left waiting.

@@ -10,7 +10,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from bert_jax.config import MeshConfig
 from bert_jax.errors import UserError
 
-AXES = ("slice", "data", "fsdp", "tensor", "context", "member")
+AXES = ("slice", "data", "fsdp", "tensor")
 ROW_AXES = ("slice", "data", "fsdp")  # the axes over which rows of a batch are shared out
 
 
@@ -19,7 +19,8 @@ def make_mesh(config: MeshConfig, devices: list | None = None) -> Mesh:
 
     Args:
         config: sizes of the axes; `data` of -1 takes all devices that the others leave.
-        devices: all of which are used; by default those of all hosts, of which a single host may use fewer.
+        devices: all of which are used; by default those of all hosts, of which a single host may
+            use fewer.
 
     Raises:
         UserError: the sizes do not fit the devices.
@@ -41,13 +42,20 @@ def make_mesh(config: MeshConfig, devices: list | None = None) -> Mesh:
     if slices == 1:
         return jax.make_mesh(tuple(sizes.values()), AXES, types, devices=devices)
     if sizes["slice"] == 1 and devices[0].platform != "tpu":  # hosts of GPUs call themselves slices
-        return Mesh(mesh_utils.create_device_mesh(tuple(sizes.values()), devices), AXES, axis_types=types)
+        return Mesh(
+            mesh_utils.create_device_mesh(tuple(sizes.values()), devices), AXES, axis_types=types
+        )
     if sizes["slice"] != slices:
-        raise UserError("config.mesh.slice is not the number of slices", found=f"slice={sizes['slice']}",
-                        expected=f"{slices}: the slices of these devices", hint=f"--config.mesh.slice={slices}")
+        raise UserError(
+            "config.mesh.slice is not the number of slices",
+            found=f"slice={sizes['slice']}",
+            expected=f"{slices}: the slices of these devices",
+            hint=f"--config.mesh.slice={slices}",
+        )
     within, across = sizes | dict(slice=1), dict.fromkeys(AXES, 1) | dict(slice=slices)
-    arranged = mesh_utils.create_hybrid_device_mesh(tuple(within.values()), tuple(across.values()), devices,
-                                                     allow_split_physical_axes=True)  # as in `jax.make_mesh`
+    arranged = mesh_utils.create_hybrid_device_mesh(
+        tuple(within.values()), tuple(across.values()), devices, allow_split_physical_axes=True
+    )  # as in `jax.make_mesh`
     return Mesh(arranged, AXES, axis_types=types)
 
 
@@ -73,13 +81,15 @@ def check_rows(mesh: Mesh, rows: int, name: str) -> None:
             found=f"{rows} rows over {row_shards(mesh)} shards "
             f"({' x '.join(f'{axis}={mesh.shape[axis]}' for axis in ROW_AXES)})",
             expected=f"a multiple of {row_shards(mesh)}",
-            hint=f"--config.{name}={-(-rows // row_shards(mesh)) * row_shards(mesh)}, or fewer shards with "
+            hint=f"--config.{name}={-(-rows // row_shards(mesh)) * row_shards(mesh)}, or fewer "
+            f"shards with "
             "--config.mesh.data",
         )
 
 
 def check_heads(mesh: Mesh, heads: int) -> None:
-    """Raises a UserError unless whole heads go to each shard: halves would be put together in every layer."""
+    """Raises a UserError unless whole heads go to each shard: halves would be put together in every
+    layer."""
     if heads % mesh.shape["tensor"]:
         raise UserError(
             "config.model.num_heads does not divide over the mesh",
@@ -90,7 +100,8 @@ def check_heads(mesh: Mesh, heads: int) -> None:
 
 
 def check_parts(mesh: Mesh, rows: int, parts: int) -> None:
-    """Raises a UserError unless each of the `parts` in which a batch of `rows` is computed divides over the mesh."""
+    """Raises a UserError unless each of the `parts` in which a batch of `rows` is computed divides
+    over the mesh."""
     shards = row_shards(mesh)
     if rows // parts % shards:
         fitting = max(rows // shards // max(rows // parts // shards, 1), 1)
@@ -113,7 +124,8 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def host_rows(mesh: Mesh, rows: int) -> np.ndarray:
-    """int64: which of a batch's `rows` this host's devices hold, rising; it prepares those and no others."""
+    """int64: which of a batch's `rows` this host's devices hold, rising; it prepares those and no
+    others."""
     held = row_sharding(mesh).addressable_devices_indices_map((rows,)).values()
     return np.unique(np.concatenate([np.arange(rows)[index] for index in held]))
 

@@ -2,16 +2,18 @@
 
 import math
 import re
+from typing import Any
 
 import jax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from bert_jax.errors import UserError
 from bert_jax.parallel.mesh import ROW_AXES
 
 
-def constrain(x: jax.Array, *axes) -> jax.Array:
-    """Says how an array inside the step lies on the mesh, dimension by dimension; the rest of them are whole.
+def constrain(x: jax.Array, *axes: str | tuple[str, ...] | None) -> jax.Array:
+    """Says how an array inside the step lies on the mesh, dimension by dimension; the rest of them
+    are whole.
 
     Does nothing where no mesh is set, and leaves whole a dimension that its axes do not divide.
     """
@@ -29,11 +31,11 @@ def constrain_rows(x: jax.Array) -> jax.Array:
     return constrain(x, ROW_AXES)
 
 
-def _parts(axis: str | tuple[str, ...] | None, mesh: Mesh) -> int:
+def _parts(axis: str | tuple[str, ...] | None, mesh: Mesh | AbstractMesh) -> int:
     return math.prod(mesh.shape[a] for a in ((axis,) if isinstance(axis, str) else axis or ()))
 
 
-def _fitting(shape: tuple[int, ...], axes: tuple, mesh: Mesh) -> list:
+def _fitting(shape: tuple[int, ...], axes: tuple, mesh: Mesh | AbstractMesh) -> list:
     """The axes, with None for those that do not divide their dimension."""
     return [axis if size % _parts(axis, mesh) == 0 else None for size, axis in zip(shape, axes)]
 
@@ -43,7 +45,9 @@ def path_name(path: tuple) -> str:
     return "/".join(str(getattr(k, "key", getattr(k, "name", getattr(k, "idx", k)))) for k in path)
 
 
-def partition_spec(name: str, shape: tuple[int, ...], mesh: Mesh, rules: tuple, strict: bool = True) -> PartitionSpec:
+def partition_spec(
+    name: str, shape: tuple[int, ...], mesh: Mesh, rules: tuple, strict: bool = True
+) -> PartitionSpec:
     """The spec of the first rule whose expression is found in `name`.
 
     Scanned layers carry a leading axis that no rule names; it is not sharded.
@@ -63,8 +67,11 @@ def partition_spec(name: str, shape: tuple[int, ...], mesh: Mesh, rules: tuple, 
     if "/layers/" in name:
         axes = (None, *axes)
     if len(axes) > len(shape):
-        raise UserError(f"a rule of config.mesh.rules does not fit {name}", found=f"axes {axes} for {list(shape)}",
-                        expected=f"at most {len(shape)} axes")
+        raise UserError(
+            f"a rule of config.mesh.rules does not fit {name}",
+            found=f"axes {axes} for {list(shape)}",
+            expected=f"at most {len(shape)} axes",
+        )
     fitted = _fitting(shape, axes, mesh)
     for size, axis, fits in zip(shape, axes, fitted):
         if fits != axis and strict:
@@ -73,13 +80,19 @@ def partition_spec(name: str, shape: tuple[int, ...], mesh: Mesh, rules: tuple, 
                 f"{name} {list(shape)} does not divide over the mesh",
                 found=f"a dimension of {size} over {axis}={_parts(axis, mesh)}",
                 expected=f"a multiple of {_parts(axis, mesh)}",
-                hint=f"--config.compute.vocab_multiple={_parts(axis, mesh)}" if vocabulary
-                else f"another --config.mesh.{axis}, or a rule of config.mesh.rules that leaves this dimension whole",
+                hint=f"--config.compute.vocab_multiple={_parts(axis, mesh)}"
+                if vocabulary
+                else f"another --config.mesh.{axis}, or a rule of config.mesh.rules that leaves "
+                f"this dimension whole",
             )
     return PartitionSpec(*fitted)
 
 
-def shardings(tree, mesh: Mesh, rules: tuple, strict: bool = True):
+def shardings(tree: Any, mesh: Mesh, rules: tuple, strict: bool = True) -> Any:
     """A NamedSharding for every array of `tree` (arrays or their shapes), by its path."""
     return jax.tree.map_with_path(
-        lambda path, x: NamedSharding(mesh, partition_spec(path_name(path), x.shape, mesh, rules, strict)), tree)
+        lambda path, x: NamedSharding(
+            mesh, partition_spec(path_name(path), x.shape, mesh, rules, strict)
+        ),
+        tree,
+    )

@@ -3,24 +3,29 @@
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 from jax.sharding import Mesh
 
 from bert_jax.config import Config
 from bert_jax.model import flops
+from bert_jax.objectives import heads_of
 from bert_jax.parallel import mesh as meshes
+from bert_jax.parallel.devices import Tpu
 from bert_jax.preflight import hlo, interconnect, traced
-from bert_jax.preflight.chips import Chip
 from bert_jax.preflight.parts import part_of
-from bert_jax.preflight.recipe import shapes_on
+from bert_jax.preflight.trial import shapes_on
 from bert_jax.training import state
+from bert_jax.training.plan import Plan, without_data
 from bert_jax.training.step import compile_train_steps, make_evaluation_step
 from bert_jax.training.summary import count, held_bytes
 
 # v5p and v6e may hand these to their SparseCores; JAX cannot print such a program.
-_OPTIONS = {"xla_tpu_enable_offloading_scatter_to_sparsecore": "false",
-            "xla_tpu_offload_gather_to_sparsecore": "false"}
+_OPTIONS: dict[str, str | bool] = {
+    "xla_tpu_enable_offloading_scatter_to_sparsecore": "false",
+    "xla_tpu_offload_gather_to_sparsecore": "false",
+}
 
 
 @dataclass(frozen=True)
@@ -33,14 +38,17 @@ class Estimate:
         chip: of which they are.
         batch_size, length: rows of a step over all chips, and their tokens.
         parameters: numbers in the model.
-        model_flops: of a step over all chips: matrix products, no padding, the vocabulary at the masked positions.
+        model_flops: of a step over all chips: matrix products, no padding, the vocabulary at the
+            masked positions.
         hardware_flops: of the matrix products that the step does, those done again among them.
         state_bytes: parameters, and of training the optimiser's state, on a chip.
-        saved_bytes: that the forward pass leaves for the backward pass on a chip; about, since it is the compiler who
-            decides.
+        saved_bytes: that the forward pass leaves for the backward pass on a chip; about, since it
+            is the compiler who decides.
         fits: whether the compiler could do with what a program may have.
-        steps: of the whole recipe, with this batch; 0 if they follow from data, or are not of training.
-        hbm_bytes: all memory on a chip, as the compiler counts it; None if it ran out and did not say.
+        steps: of the whole recipe, with this batch; 0 if they follow from data, or are not of
+            training.
+        hbm_bytes: all memory on a chip, as the compiler counts it; None if it ran out and did not
+            say.
         temporary_bytes: of these, what is neither state nor batch nor program.
         cycles: of a step, the compiler's estimate, by part of the model.
         collectives: of a step.
@@ -51,7 +59,7 @@ class Estimate:
 
     step: str
     mesh: Mesh
-    chip: Chip
+    chip: Tpu
     batch_size: int
     length: int
     parameters: int
@@ -76,7 +84,8 @@ class Estimate:
 
     @property
     def uncosted_seconds(self) -> float:
-        """Of what has no estimate, by a roofline: as long as the memory's or the matrix units' published rate takes."""
+        """Of what has no estimate, by a roofline: as long as the memory's or the matrix units'
+        published rate takes."""
         return sum(map(self.roofline, self.uncosted))
 
     def roofline(self, one: hlo.Uncosted) -> float:
@@ -99,11 +108,12 @@ class Estimate:
         return self.seconds + self.uncosted_seconds + self.collective_seconds
 
     def mfu(self, seconds: float) -> float:
-        """Model FLOPs utilisation: the share of the chips' peak that the model's own operations are."""
+        """Model FLOPs utilisation: the share of the chips' peak that the model's own operations
+        are."""
         return self.model_flops / (seconds * self.chip.peak * self.mesh.size)
 
 
-def estimate(config: Config, chip: Chip, devices: list, step: str = "train") -> Estimate:
+def estimate(config: Config, chip: Tpu, devices: list, step: str = "train") -> Estimate:
     """Compiles a step of a recipe for these devices and reads what it takes.
 
     Args:
@@ -115,45 +125,77 @@ def estimate(config: Config, chip: Chip, devices: list, step: str = "train") -> 
     Raises:
         UserError: the recipe does not fit the mesh.
     """
-    mesh = meshes.make_mesh(config.mesh, devices)
+    mesh, plan = meshes.make_mesh(config.mesh, devices), without_data(config)
     shapes = shapes_on(config, mesh)
     rows, length = shapes["input_ids"].shape
     with jax.set_mesh(mesh):
-        of_state = state.state_shapes(config, mesh)
-        known = dict(step=step, mesh=mesh, chip=chip, batch_size=rows, length=length,
-                     parameters=count(of_state.params))
-        heads = state.make_model(config).heads
+        of_state = state.state_shapes(plan, mesh)
+        known = dict(
+            step=step,
+            mesh=mesh,
+            chip=chip,
+            batch_size=rows,
+            length=length,
+            parameters=count(of_state.params),
+        )
+        heads = heads_of(plan.objectives)
         if step == "train":
             known |= dict(
-                model_flops=flops.train_step(config.model, heads, shapes), state_bytes=held_bytes(of_state),
-                hardware_flops=traced.train_products(config, of_state, shapes),
-                saved_bytes=traced.saved(config, of_state.params, shapes) // meshes.row_shards(mesh),
-                steps=0 if config.task.name or config.train.epochs else config.train.steps)
+                model_flops=flops.train_step(config.model, heads, shapes, config.probe),
+                state_bytes=held_bytes(of_state),
+                hardware_flops=traced.train_products(plan, of_state, shapes),
+                saved_bytes=traced.saved(plan, of_state.params, shapes) // meshes.row_shards(mesh),
+                steps=0 if config.task.name or config.train.epochs else config.train.steps,
+            )
         else:
             known |= dict(
-                model_flops=flops.forward(config.model, heads, shapes), state_bytes=held_bytes(of_state.params),
-                hardware_flops=traced.evaluation_products(config, of_state.params, shapes), saved_bytes=0, steps=0)
+                model_flops=flops.forward(config.model, heads, shapes, config.probe),
+                state_bytes=held_bytes(of_state.params),
+                hardware_flops=traced.evaluation_products(plan, of_state.params, shapes),
+                saved_bytes=0,
+                steps=0,
+            )
         try:
-            compiled = (compile_train_steps(config, mesh, of_state, {rows: shapes}, _OPTIONS)[rows]
-                        if step == "train" else _compile_evaluation(config, mesh, of_state.params, shapes))
+            compiled = (
+                compile_train_steps(plan, mesh, of_state, {rows: shapes}, _OPTIONS)[rows]
+                if step == "train"
+                else _compile_evaluation(plan, mesh, of_state.params, shapes)
+            )
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):
                 raise
             return Estimate(**known, fits=False, hbm_bytes=_asked_for(str(error)))
     memory, text = compiled.memory_analysis(), compiled.as_text()
-    hbm = (memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
-           + memory.temp_size_in_bytes + memory.generated_code_size_in_bytes)
+    hbm = (
+        memory.argument_size_in_bytes
+        + memory.output_size_in_bytes
+        - memory.alias_size_in_bytes
+        + memory.temp_size_in_bytes
+        + memory.generated_code_size_in_bytes
+    )
     found = hlo.cost(text)
-    parts = Counter()
+    parts: Counter[str] = Counter()
     for name, cycles in found.cycles.items():
         parts[part_of(name)] += cycles
-    return Estimate(**known, fits=True, hbm_bytes=hbm, temporary_bytes=memory.temp_size_in_bytes, cycles=parts,
-                    collectives=found.collectives, uncosted=found.uncosted, loops=found.loops, text=text)
+    return Estimate(
+        **known,
+        fits=True,
+        hbm_bytes=hbm,
+        temporary_bytes=memory.temp_size_in_bytes,
+        cycles=parts,
+        collectives=found.collectives,
+        uncosted=found.uncosted,
+        loops=found.loops,
+        text=text,
+    )
 
 
-def _compile_evaluation(config: Config, mesh: Mesh, params, shapes: dict):
-    jitted = jax.jit(make_evaluation_step(config), out_shardings=meshes.replicated(mesh), in_shardings=(
-        jax.tree.map(lambda x: x.sharding, params), meshes.row_sharding(mesh)))
+def _compile_evaluation(plan: Plan, mesh: Mesh, params: Any, shapes: dict) -> Any:
+    jitted = jax.jit(
+        make_evaluation_step(plan),
+        out_shardings=meshes.replicated(mesh),
+        in_shardings=(jax.tree.map(lambda x: x.sharding, params), meshes.row_sharding(mesh)),
+    )
     return jitted.lower(params, shapes).compile(_OPTIONS)
 
 

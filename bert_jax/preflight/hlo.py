@@ -1,9 +1,10 @@
 """What an optimised HLO module says of its cost: cycles, loops, collectives.
 
-Of the text that XLA prints; its grammar is that of `HloModule.as_text()`. TPU's compiler leaves an estimate of cycles
-in the `backend_config` of what it puts on the chip's compute units. It leaves none on collectives, on calls of kernels
-and on the generator of random bits, and the body of a loop stands there once. A collective may stand in a fusion, or be
-spread over several that compute meanwhile; one between slices is a transfer of the hosts.
+Of the text that XLA prints; its grammar is that of `HloModule.as_text()`. TPU's compiler leaves an
+estimate of cycles in the `backend_config` of what it puts on the chip's compute units. It leaves
+none on collectives, on calls of kernels and on the generator of random bits, and the body of a loop
+stands there once. A collective may stand in a fusion, or be spread over several that compute
+meanwhile; one between slices is a transfer of the hosts.
 """
 
 import json
@@ -18,12 +19,16 @@ _COMPUTATION = re.compile(r"(ENTRY )?%([\w.\-]+) \(.*\{$")
 _INSTRUCTION = re.compile(r"\s+(?:ROOT )?%([\w.\-]+) = (.*)")
 _OPCODE = re.compile(r" ([a-z][a-z0-9\-]*)\(")
 _ARRAY = re.compile(r"\b(pred|[a-z]\d+|bf16|f8\w+)\[([\d,]*)\]")
-_CALLED = re.compile(r"(?:calls|to_apply|branch_computations|true_computation|false_computation)="
-                     r"(?:%([\w.\-]+)|\{([^}]*)\})")
+_CALLED = re.compile(
+    r"(?:calls|to_apply|branch_computations|true_computation|false_computation)="
+    r"(?:%([\w.\-]+)|\{([^}]*)\})"
+)
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _NAME = re.compile(r'op_name="([^"]*)"')
-_GROUPS = re.compile(r"(?:replica_groups|source_target_pairs)="
-                     r"(mesh\[[^\]]*\] \{[^}]*\}|\[[\d,]+\]<=\[[\d,]+\](?:T\([\d,]+\))?|\{[^=]*?\}\})")
+_GROUPS = re.compile(
+    r"(?:replica_groups|source_target_pairs)="
+    r"(mesh\[[^\]]*\] \{[^}]*\}|\[[\d,]+\]<=\[[\d,]+\](?:T\([\d,]+\))?|\{[^=]*?\}\})"
+)
 _CHANNEL = re.compile(r"channel_id=(\d+)")
 _BETWEEN_SLICES = re.compile(r'_xla_megascale_transfer_type="(\w+)"')
 _ESTIMATE = re.compile(r'"cost_estimate":(\{[^}]*\})')
@@ -32,13 +37,22 @@ _TARGET = re.compile(r'custom_call_target="([^"]*)"')
 COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
 _WORK = {"fusion", "dot", "convolution", "sort", "scatter", "gather", "rng", "rng-bit-generator"}
 # Custom calls that say something to the compiler and compute nothing.
-_HINTS = {"AssumeGatherIndicesInBound", "ConcatBitcast", "GatherScatterIndicesBitpacked", "Sharding",
-          "SPMDFullToShardShape", "SPMDShardToFullShape", "AllocateBuffer", "SliceId"}
+_HINTS = {
+    "AssumeGatherIndicesInBound",
+    "ConcatBitcast",
+    "GatherScatterIndicesBitpacked",
+    "Sharding",
+    "SPMDFullToShardShape",
+    "SPMDShardToFullShape",
+    "AllocateBuffer",
+    "SliceId",
+}
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One line of a computation: its name, opcode, the bytes of its result, and the rest of the line."""
+    """One line of a computation: its name, opcode, the bytes of its result, and the rest of the
+    line."""
 
     name: str
     opcode: str
@@ -48,14 +62,17 @@ class Instruction:
     @property
     def called(self) -> list[str]:
         """The computations that it calls."""
-        return [name.strip().lstrip("%") for one, several in _CALLED.findall(self.line)
-                for name in (one or several).split(",")]
+        return [
+            name.strip().lstrip("%")
+            for one, several in _CALLED.findall(self.line)
+            for name in (one or several).split(",")
+        ]
 
     @property
     def operands(self) -> list[str]:
         """The instructions that it reads."""
         begin = self.line.index(f" {self.opcode}(") + len(self.opcode) + 2
-        return re.findall(r"%([\w.\-]+)", self.line[begin:self.line.index(")", begin)])
+        return re.findall(r"%([\w.\-]+)", self.line[begin : self.line.index(")", begin)])
 
     @property
     def op_name(self) -> str:
@@ -119,7 +136,8 @@ class Cost:
 
 def computations(text: str) -> tuple[str, dict[str, list[Instruction]]]:
     """The name of the entry computation, and the instructions of every computation by its name."""
-    entry, found, current = "", {}, None
+    entry, current = "", None
+    found: dict[str, list[Instruction]] = {}
     for line in text.splitlines():
         if line and not line[0].isspace():
             header = _COMPUTATION.match(line)
@@ -128,19 +146,25 @@ def computations(text: str) -> tuple[str, dict[str, list[Instruction]]]:
         elif current is not None and (instruction := _INSTRUCTION.match(line)):
             rest = instruction[2]
             if opcode := _OPCODE.search(rest):
-                shape = rest[:rest.index(f" {opcode[1]}(")]
+                shape = rest[: rest.index(f" {opcode[1]}(")]
                 current.append(Instruction(instruction[1], opcode[1], _bytes(shape), rest))
     return entry, found
 
 
 def _bytes(shape: str) -> int:
     """Of all arrays in a shape, which may be a tuple."""
-    return sum(_width(kind) * math.prod(map(int, filter(None, sizes.split(","))))
-               for kind, sizes in _ARRAY.findall(re.sub(r"/\*.*?\*/", "", shape)))
+    return sum(
+        _width(kind) * math.prod(map(int, filter(None, sizes.split(","))))
+        for kind, sizes in _ARRAY.findall(re.sub(r"/\*.*?\*/", "", shape))
+    )
 
 
 def _width(kind: str) -> int:
-    return 1 if kind == "pred" or kind.startswith("f8") else max(int(re.search(r"\d+$", kind)[0]) // 8, 1)
+    return (
+        1
+        if kind == "pred" or kind.startswith("f8")
+        else max(int(_matched(r"\d+$", kind)[0]) // 8, 1)
+    )
 
 
 def cost(text: str) -> Cost:
@@ -161,7 +185,9 @@ class _Reading:
     def __init__(self, found: dict[str, list[Instruction]]):
         self.total = Cost()
         self._found = found
-        self._seen = set()  # collectives that were met in a fusion, some of them in several
+        self._seen: set[tuple] = (
+            set()
+        )  # collectives that were met in a fusion, some of them in several
 
     def add(self, name: str, times: int) -> None:
         """Adds a computation that is done so many times."""
@@ -171,26 +197,41 @@ class _Reading:
             cycles = _CYCLES.search(one.line)
             hides = one.opcode == "fusion" and self._hidden_collective(one, times)
             if one.opcode == "while":
-                condition, body = (re.search(rf"{part}=%([\w.\-]+)", one.line)[1] for part in ("condition", "body"))
-                self.total.loops[one.name] = trips = trip_count(self._found[condition], one, by_name)
+                condition, body = (
+                    _matched(rf"{part}=%([\w.\-]+)", one.line)[1] for part in ("condition", "body")
+                )
+                self.total.loops[one.name] = trips = trip_count(
+                    self._found[condition], one, by_name
+                )
                 self.add(body, times * trips)
             elif kind in COLLECTIVES:
-                # What is done in the background has its result at its end, and its groups at its start.
+                # What is done in the background has its result at its end, and its groups at its
+                # start.
                 begun = by_name[one.operands[0]] if one.opcode.endswith("-done") else one
-                self.total.collectives.append(Collective(kind, one.bytes, _groups(begun.line), times))
+                self.total.collectives.append(
+                    Collective(kind, one.bytes, _groups(begun.line), times)
+                )
             elif one.opcode == "send" and (transfer := _BETWEEN_SLICES.search(one.line)):
                 kind, sent = transfer[1].lower().replace("_", "-"), by_name[one.operands[0]].bytes
-                self.total.collectives.append(Collective(kind, sent, (), times, between_slices=True))
+                self.total.collectives.append(
+                    Collective(kind, sent, (), times, between_slices=True)
+                )
             elif cycles:
                 self.total.cycles[one.op_name] += times * int(cycles[1])
             elif one.opcode in ("call", "conditional", "async-start"):
                 for called in one.called:
                     self.add(called, times)
             elif not hides and (what := _uncosted(one)):
-                operands = [by_name[operand].bytes for operand in one.operands if operand in by_name]
+                operands = [
+                    by_name[operand].bytes for operand in one.operands if operand in by_name
+                ]
                 touched = self._touched(one.opcode, one.bytes, operands, one.called)
                 flops = int(_kernel_says(one, "flops"))
-                self.total.uncosted.append(Uncosted(what, _kernel_says(one, "bytes_accessed") or touched, flops, times))
+                self.total.uncosted.append(
+                    Uncosted(
+                        what, int(_kernel_says(one, "bytes_accessed") or touched), flops, times
+                    )
+                )
 
     def _hidden_collective(self, fusion: Instruction, times: int) -> bool:
         """Whether a fusion is, or computes during, a collective; each counts once."""
@@ -204,26 +245,32 @@ class _Reading:
                 known = (kind, channel and channel[1], size)
                 if known not in self._seen:
                     self._seen.add(known)
-                    self.total.collectives.append(Collective(kind, size, _groups(inner.line), times))
+                    self.total.collectives.append(
+                        Collective(kind, size, _groups(inner.line), times)
+                    )
         return hides
 
     def _touched(self, opcode: str, result: int, operands: list[int], called: list[str]) -> int:
-        """Bytes that an instruction reads and writes: of tables the rows that are looked up or added to."""
+        """Bytes that an instruction reads and writes: of tables the rows that are looked up or
+        added to."""
         if opcode == "gather":
             return 2 * result
         if opcode == "scatter":
             return 3 * operands[-1]  # an update is read, and a row of the table read and written
         inside = [inner for name in called for inner in self._found.get(name, ())]
         sizes = {inner.name: inner.bytes for inner in inside}
-        tables = [self._touched(inner.opcode, inner.bytes, [sizes[name] for name in inner.operands], [])
-                  for inner in inside if inner.opcode in ("gather", "scatter")]
+        tables = [
+            self._touched(inner.opcode, inner.bytes, [sizes[name] for name in inner.operands], [])
+            for inner in inside
+            if inner.opcode in ("gather", "scatter")
+        ]
         return sum(tables) if tables else result + sum(operands)
 
 
 def _uncosted(one: Instruction) -> str:
     """What an instruction without cycles is if it computes, else nothing."""
     if one.opcode == "custom-call":
-        target = _TARGET.search(one.line)[1]
+        target = _matched(_TARGET, one.line)[1]
         return "" if target in _HINTS else f"custom-call {target}"
     return (one.op_name.rpartition("/")[2] or one.opcode) if one.opcode in _WORK else ""
 
@@ -234,8 +281,11 @@ def _kernel_says(one: Instruction, figure: str) -> float:
     return int(json.loads(found[1]).get(figure, 0)) if found else 0
 
 
-def trip_count(condition: list[Instruction], loop: Instruction, around: dict[str, Instruction]) -> int:
-    """How often a loop's body is done: a counter from its first value up to the constant that it is compared with.
+def trip_count(
+    condition: list[Instruction], loop: Instruction, around: dict[str, Instruction]
+) -> int:
+    """How often a loop's body is done: a counter from its first value up to the constant that it is
+    compared with.
 
     Args:
         condition: the loop's.
@@ -265,25 +315,39 @@ def _first_value(loop: Instruction, index: int, around: dict[str, Instruction]) 
     return _constant(operand)
 
 
+def _matched(pattern: str | re.Pattern[str], text: str) -> re.Match[str]:
+    """The first match in a text that the compiler always writes so."""
+    match = re.search(pattern, text)
+    assert match, f"{pattern} is not in {text}"
+    return match
+
+
 def _constant(one: Instruction) -> int:
-    return int(re.search(r"constant\((-?\d+)\)", one.line)[1])
+    return int(_matched(r"constant\((-?\d+)\)", one.line)[1])
 
 
 def _groups(line: str) -> tuple[tuple[int, ...], ...]:
-    """The groups of a collective, or the pairs of a permutation, in any of the ways in which they are written."""
+    """The groups of a collective, or the pairs of a permutation, in any of the ways in which they
+    are written."""
     found = _GROUPS.search(line)
     if not found:
         return ()
     text = found[1]
     if text.startswith("{"):
-        return tuple(tuple(map(int, group.split(","))) for group in re.findall(r"\{([\d,]+)\}", text))
+        return tuple(
+            tuple(map(int, group.split(","))) for group in re.findall(r"\{([\d,]+)\}", text)
+        )
     if text.startswith("mesh"):
         sizes = {axis: int(size) for axis, size in re.findall(r"'([^']+)'=(\d+)", text)}
         along = re.findall(r"'([^']+)'", text.rpartition("{")[2])
-        order = [i for i, axis in enumerate(sizes) if axis not in along] + [list(sizes).index(axis) for axis in along]
+        order = [i for i, axis in enumerate(sizes) if axis not in along] + [
+            list(sizes).index(axis) for axis in along
+        ]
         numbers = np.arange(math.prod(sizes.values())).reshape(*sizes.values()).transpose(order)
         return _rows(numbers.reshape(-1, math.prod(sizes[axis] for axis in along)))
-    shape, sizes, *order = (tuple(map(int, part.split(","))) for part in re.findall(r"([\d,]+)[\])]", text))
+    shape, sizes, *order = (
+        tuple(map(int, part.split(","))) for part in re.findall(r"([\d,]+)[\])]", text)
+    )
     numbers = np.arange(math.prod(sizes)).reshape(sizes)
     return _rows((numbers.transpose(order[0]) if order else numbers).reshape(shape))
 

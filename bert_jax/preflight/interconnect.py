@@ -1,16 +1,19 @@
-"""Our model of the networks between chips: which axes of the mesh a collective runs along, and how long it takes."""
+"""Our model of the networks between chips: which axes of the mesh a collective runs along, and how
+long it takes."""
 
 import math
+from typing import Any
 
 import numpy as np
 from jax.sharding import Mesh
 
-from bert_jax.preflight.chips import Chip
+from bert_jax.parallel.devices import Tpu
 from bert_jax.preflight.hlo import Collective
 
 
 def axes_of(collective: Collective, mesh: Mesh) -> tuple[str, ...]:
-    """The axes of the mesh along which a collective runs; of several slices a program is that of one of them."""
+    """The axes of the mesh along which a collective runs; of several slices a program is that of
+    one of them."""
     if collective.between_slices:
         return ("slice",)
     within = {axis: size for axis, size in mesh.shape.items() if axis != "slice"}
@@ -21,12 +24,13 @@ def axes_of(collective: Collective, mesh: Mesh) -> tuple[str, ...]:
     return tuple(axis for axis, place in zip(within, places) if (place != place[:, :1]).any())
 
 
-def seconds_of(collective: Collective, mesh: Mesh, chip: Chip) -> float:
+def seconds_of(collective: Collective, mesh: Mesh, chip: Tpu) -> float:
     """What a chip has to send, over all links of the network together, at their published rate.
 
-    Rings send each byte (n - 1) / n times in an all-gather or a reduce-scatter of n, and twice that in an all-reduce.
-    Latency, contention, and that a slice may have no links around its edges, are left out. Between slices a chip hands
-    its hosts its own part, and all-gathers send that to each of the others.
+    Rings send each byte (n - 1) / n times in an all-gather or a reduce-scatter of n, and twice that
+    in an all-reduce. Latency, contention, and that a slice may have no links around its edges, are
+    left out. Between slices a chip hands its hosts its own part, and all-gathers send that to each
+    of the others.
     """
     if collective.between_slices:
         members, rate = mesh.shape["slice"], chip.dcn
@@ -34,19 +38,30 @@ def seconds_of(collective: Collective, mesh: Mesh, chip: Chip) -> float:
         axes = axes_of(collective, mesh)
         members, rate = math.prod(mesh.shape[axis] for axis in axes), chip.ici
     others, share = members - 1, (members - 1) / members
-    sent = {"all-reduce": 2 * share, "all-gather": share, "reduce-scatter": others, "all-to-all": share,
-            "collective-permute": 1}  # as often as the result is large
-    handed = dict(sent) | {"all-gather": others, "reduce-scatter": share}  # as often as what is handed over
+    sent = {
+        "all-reduce": 2 * share,
+        "all-gather": share,
+        "reduce-scatter": others,
+        "all-to-all": share,
+        "collective-permute": 1,
+    }  # as often as the result is large
+    handed = dict(sent) | {
+        "all-gather": others,
+        "reduce-scatter": share,
+    }  # as often as what is handed over
     times = (handed if collective.between_slices else sent).get(collective.kind, 1)
     return collective.times * times * collective.bytes / rate
 
 
-def summary(collectives: list[Collective], mesh: Mesh, chip: Chip) -> list[dict]:
-    """Of each kind and each choice of axes: how many there are, the bytes of their results on a chip, their seconds."""
-    found = {}
+def summary(collectives: list[Collective], mesh: Mesh, chip: Tpu) -> list[dict]:
+    """Of each kind and each choice of axes: how many there are, the bytes of their results on a
+    chip, their seconds."""
+    found: dict[tuple, dict[str, Any]] = {}
     for one in collectives:
         axes = "+".join(axes_of(one, mesh)) or "one device"
-        total = found.setdefault((one.kind, axes), dict(kind=one.kind, axes=axes, count=0, bytes=0, seconds=0.0))
+        total = found.setdefault(
+            (one.kind, axes), dict(kind=one.kind, axes=axes, count=0, bytes=0, seconds=0.0)
+        )
         total["count"] += one.times
         total["bytes"] += one.times * one.bytes
         total["seconds"] += seconds_of(one, mesh, chip)

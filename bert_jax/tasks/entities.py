@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from bert_jax.data.builders.schemes import OUTSIDE
+from bert_jax.importers.schemes import OUTSIDE
 
 METRICS = ("entity_f1", "entity_precision", "entity_recall")
 
@@ -10,11 +10,16 @@ METRICS = ("entity_f1", "entity_precision", "entity_recall")
 def are_tags(names: Sequence[str]) -> bool:
     """Whether names of classes are tags of entities in IOB2, so that entities can be counted."""
     kinds = {name[2:] for name in names if name.startswith("B-") and len(name) > 2}
-    return OUTSIDE in names and bool(kinds) and set(names) <= {OUTSIDE, *(f"{p}-{k}" for p in "BI" for k in kinds)}
+    return (
+        OUTSIDE in names
+        and bool(kinds)
+        and set(names) <= {OUTSIDE, *(f"{p}-{k}" for p in "BI" for k in kinds)}
+    )
 
 
 def entities(tags: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """(type, first word, one past the last) of each entity in tags of IOB2, which need not follow it.
+    """(type, first word, one past the last) of each entity in tags of IOB2, which need not follow
+    it.
 
     As in conlleval an I that continues nothing of its type begins an entity.
     """
@@ -29,14 +34,21 @@ def entities(tags: Sequence[str]) -> Iterator[tuple[str, int, int]]:
 
 
 def score(tags: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]) -> dict[str, float]:
-    """METRICS of whole entities: right are those of the same words and the same type. Where there is none, 0.
+    """METRICS of whole entities: right are those of the same words and the same type. Where there
+    is none, 0.
 
     Args:
         tags: of the words of each sentence, in IOB2.
         predictions: the same of what was predicted.
     """
-    true, guessed = ({(number, *entity) for number, of_sentence in enumerate(sentences)
-                      for entity in entities(of_sentence)} for sentences in (tags, predictions))
+    true, guessed = (
+        {
+            (number, *entity)
+            for number, of_sentence in enumerate(sentences)
+            for entity in entities(of_sentence)
+        }
+        for sentences in (tags, predictions)
+    )
     right = len(true & guessed)
     precision, recall = (right / len(found) if found else 0.0 for found in (guessed, true))
     f1 = 2 * precision * recall / (precision + recall) if right else 0.0

@@ -1,14 +1,16 @@
-"""Labelled examples: a split of any prepared TFDS data set, GLUE's and your own files among them."""
+"""Labelled examples: a split of any prepared TFDS data set, GLUE's and your own files among
+them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from bert_jax.data import prepared
-from bert_jax.data.builders.squad import Answer, check_answer
-from bert_jax.data.columns import CHOICES, choose_label, choose_texts
+from bert_jax.datasets import prepared
+from bert_jax.datasets.columns import CHOICES, choose_label, choose_texts
 from bert_jax.errors import UserError
+from bert_jax.importers.squad import Answer, check_answer
 
 _AT_ONCE = 1024
 ANSWERABLE, UNANSWERABLE = "answer", "no answer"  # what there may be to a question
@@ -21,16 +23,20 @@ class Examples:
     Attributes:
         kind: 'classification', 'regression', 'multilabel', 'tagging', 'span' or 'choice'.
         texts_a: `[examples]` texts: of spans the questions; of tagging, lists of words.
-        texts_b: `[examples]`, the second text of each pair: of spans the contexts; of choices a list of them; None
-            where there are no pairs.
-        labels: int32 class ids `[examples]`, of choices their numbers; float32 numbers `[examples]`; bool `[examples,
-            classes]` of several labels an example; int32 class ids `[words]` of each example; or of each question a
-            list of `Answer`s, empty where it has none. None where labels are hidden.
-        ids: int64 `[examples]`, the number of each in its file; without `idx`, in the data set. Of spans strings.
-        label_names: by class id; none of numbers; of spans ANSWERABLE, and UNANSWERABLE where that may be.
+        texts_b: `[examples]`, the second text of each pair: of spans the contexts; of choices a
+            list of them; None where there are no pairs.
+        labels: int32 class ids `[examples]`, of choices their numbers; float32 numbers
+            `[examples]`; bool `[examples, classes]` of several labels an example; int32 class ids
+            `[words]` of each example; or of each question a list of `Answer`s, empty where it has
+            none. None where labels are hidden.
+        ids: int64 `[examples]`, the number of each in its file; without `idx`, in the data set. Of
+            spans strings.
+        label_names: by class id; none of numbers; of spans ANSWERABLE, and UNANSWERABLE where that
+            may be.
         features: which features these are: `texts` and `label`.
         identity: what was read, as `prepared.identity` says it.
-        documents: int64 `[examples]`, of tagging the document that each is of, if the data set says.
+        documents: int64 `[examples]`, of tagging the document that each is of, if the data set
+            says.
     """
 
     kind: str
@@ -47,22 +53,25 @@ class Examples:
         return len(self.texts_a)
 
 
-def read(name: str, data_dir: str, split: str, *, text: str = "", text_pair: str = "", label: str = "") -> Examples:
+def read(
+    name: str, data_dir: str, split: str, *, text: str = "", text_pair: str = "", label: str = ""
+) -> Examples:
     """Reads a split of a prepared data set whole.
 
-    The kind of task follows from the label's feature: a class, a number, several classes, several classes beside a
-    text that is a list of words, or answers, as SQuAD has them; a class beside a list of choices is the number of one.
+    The kind of task follows from the label's feature: a class, a number, several classes, several
+    classes beside a text that is a list of words, or answers, as SQuAD has them; a class beside a
+    list of choices is the number of one.
 
     Args:
         name: a TFDS name with, where there is one, the config: 'glue/mrpc'.
         data_dir: the TFDS data directory, local or gs://; empty: TFDS's own default.
         split: a split, slices included: 'train[:90%]'.
-        text, text_pair, label: the features of these; empty: inferred from their names. With a text given and no
-            pair there is no pair.
+        text, text_pair, label: the features of these; empty: inferred from their names. With a text
+            given and no pair there is no pair.
 
     Raises:
-        UserError: the data set cannot be opened (see `prepared.open_split`) or read, features are not there or not
-            clear, or the labels of a part of the split are hidden.
+        UserError: the data set cannot be opened (see `prepared.open_split`) or read, features are
+            not there or not clear, or the labels of a part of the split are hidden.
     """
     source = opened(name, data_dir, split)
     where = f"{source.dataset_info.full_name} in {source.dataset_info.data_dir}"
@@ -84,66 +93,114 @@ def read(name: str, data_dir: str, split: str, *, text: str = "", text_pair: str
         kind=kind,
         texts_a=[_decoded(record[texts[0]]) for record in records],
         texts_b=[_decoded(record[texts[1]]) for record in records] if len(texts) == 2 else None,
-        labels=_labels([record[label] for record in records], kind, names, f"{where}, split {split}, {label!r}"),
-        ids=ids, label_names=names, features=dict(texts=texts, label=label), identity=prepared.identity(source),
-        documents=np.array([record["document"] for record in records], np.int64) if "document" in features else None)
+        labels=_labels(
+            [record[label] for record in records], kind, names, f"{where}, split {split}, {label!r}"
+        ),
+        ids=ids,
+        label_names=names,
+        features=dict(texts=texts, label=label),
+        identity=prepared.identity(source),
+        documents=np.array([record["document"] for record in records], np.int64)
+        if "document" in features
+        else None,
+    )
 
 
-def _questions(records: list[dict], texts: tuple[str, ...], label: str, where: str, identity: dict) -> Examples:
-    """Questions in the order in which the data set has them; those of a context need not stand together."""
+def _questions(
+    records: list[dict], texts: tuple[str, ...], label: str, where: str, identity: dict
+) -> Examples:
+    """Questions in the order in which the data set has them; those of a context need not stand
+    together."""
     questions, contexts = ([_decoded(record[text]) for record in records] for text in texts)
-    ids = np.array([_decoded(record["id"]) if "id" in record else str(i) for i, record in enumerate(records)])
-    answers = [[Answer(_decoded(text), int(start)) for text, start in zip(of["text"], of["answer_start"])]
-               for of in (record[label] for record in records)]
+    ids = np.array(
+        [_decoded(record["id"]) if "id" in record else str(i) for i, record in enumerate(records)]
+    )
+    answers = [
+        [Answer(_decoded(text), int(start)) for text, start in zip(of["text"], of["answer_start"])]
+        for of in (record[label] for record in records)
+    ]
     for id, context, of_question in zip(ids, contexts, answers):
         for answer in of_question:
             check_answer(answer, context, f"question {str(id)!r} of {where}")
     unanswerable = bool(records) and "is_impossible" in records[0]
-    answered = [bool(of or unanswerable and record["is_impossible"]) for of, record in zip(answers, records)]
+    answered = [
+        bool(of or unanswerable and record["is_impossible"]) for of, record in zip(answers, records)
+    ]
     hidden = not any(answered)
     if not hidden and not all(answered):
-        raise UserError(f"a question of {where} has no answer", found=str(ids[answered.index(False)]),
-                        expected="an answer to each, or the feature `is_impossible`, as SQuAD 2.0 has it",
-                        hint="prepare it anew: python -m bert_jax prepare squad")
+        raise UserError(
+            f"a question of {where} has no answer",
+            found=str(ids[answered.index(False)]),
+            expected="an answer to each, or the feature `is_impossible`, as SQuAD 2.0 has it",
+            hint="prepare it anew: python -m bert_jax prepare squad",
+        )
     return Examples(
-        kind="span", texts_a=questions, texts_b=contexts, labels=None if hidden else answers, ids=ids,
+        kind="span",
+        texts_a=questions,
+        texts_b=contexts,
+        labels=None if hidden else answers,
+        ids=ids,
         label_names=(ANSWERABLE, UNANSWERABLE) if unanswerable else (ANSWERABLE,),
-        features=dict(texts=texts, label=label), identity=identity)
+        features=dict(texts=texts, label=label),
+        identity=identity,
+    )
 
 
-def opened(name: str, data_dir: str, split: str) -> Sequence:
-    """The data source of a split; `bert_jax.data.prepared` says what can be done with it, and what is raised."""
+def opened(name: str, data_dir: str, split: str) -> Any:
+    """The data source of a split; `bert_jax.datasets.prepared` says what can be done with it, and
+    what is raised."""
     return prepared.open_split(
-        name, data_dir, split, section="task",
+        name,
+        data_dir,
+        split,
+        section="task",
         hint="`python -m bert_jax prepare glue` for GLUE from its official files, "
-             "`squad`, `ner`, `choice` or `task` instead of `glue` for others and your own files")
+        "`squad`, `ner`, `choice` or `task` instead of `glue` for others and your own files",
+    )
 
 
-def _choose(features, texts: Sequence[str], label: str, where: str) -> tuple[tuple[str, ...], str, str]:
+def _choose(
+    features, texts: Sequence[str], label: str, where: str
+) -> tuple[tuple[str, ...], str, str]:
     """Names of the features of text and label, and the kind of task."""
-    kinds = {name: _kind(features[name]) for name in sorted(features)}  # which TFDS gives in any order
+    kinds = {
+        name: _kind(features[name]) for name in sorted(features)
+    }  # which TFDS gives in any order
     if "span" in kinds.values():
         label = label or "answers"
         texts = tuple(given or usual for given, usual in zip(texts, ("question", "context")))
         there = [name for name, kind in kinds.items() if kind == "text"]
         spans = [name for name, kind in kinds.items() if kind == "span"]
-        return (choose_texts(there, texts, where, ("--config.task.text", "--config.task.text_pair")),
-                choose_label(spans, label, where, "--config.task.label"), "span")
-    labels = [name for name, kind in kinds.items() if kind in ("classification", "regression", "multilabel")]
+        return (
+            choose_texts(there, texts, where, ("--config.task.text", "--config.task.text_pair")),
+            choose_label(spans, label, where, "--config.task.label"),
+            "span",
+        )
+    labels = [
+        name
+        for name, kind in kinds.items()
+        if kind in ("classification", "regression", "multilabel")
+    ]
     if len(labels) == 1:
         label = label or labels[0]
     label = choose_label(labels, label, where, "--config.task.label")
     kind = kinds[label]
     if kind == "multilabel" and "words" in kinds.values():
         kind = "tagging"
-    choices = [name for name in (texts[1:] if texts[1] else CHOICES) if kinds.get(name) == "words"][:1]
+    choices = [name for name in (texts[1:] if texts[1] else CHOICES) if kinds.get(name) == "words"][
+        :1
+    ]
     if kind == "classification" and choices:
         there = [name for name, what in kinds.items() if what == "text"]
         (first,) = choose_texts(there, (texts[0], ""), where, ("--config.task.text", ""))
         return (first, *choices), label, "choice"
     wanted = "words" if kind == "tagging" else "text"
     there = [name for name, what in kinds.items() if what == wanted]
-    return choose_texts(there, texts, where, ("--config.task.text", "--config.task.text_pair")), label, kind
+    return (
+        choose_texts(there, texts, where, ("--config.task.text", "--config.task.text_pair")),
+        label,
+        kind,
+    )
 
 
 def _kind(feature) -> str:
@@ -151,7 +208,9 @@ def _kind(feature) -> str:
     from tensorflow_datasets import features
 
     if isinstance(feature, features.Sequence):
-        return {"text": "words", "classification": "multilabel", "answer": "span"}.get(_kind(feature.feature), "")
+        return {"text": "words", "classification": "multilabel", "answer": "span"}.get(
+            _kind(feature.feature), ""
+        )
     if isinstance(feature, features.FeaturesDict):
         return "answer" if {"text", "answer_start"} <= set(feature) else ""
     if isinstance(feature, features.Text):
@@ -164,7 +223,11 @@ def _kind(feature) -> str:
 def _is_scalar(feature, dtype) -> bool:
     from tensorflow_datasets import features
 
-    return isinstance(feature, features.Tensor) and feature.shape == () and np.issubdtype(feature.np_dtype, dtype)
+    return (
+        isinstance(feature, features.Tensor)
+        and feature.shape == ()
+        and np.issubdtype(feature.np_dtype, dtype)
+    )
 
 
 def _class_names(feature) -> tuple[str, ...]:
@@ -175,18 +238,24 @@ def _class_names(feature) -> tuple[str, ...]:
 
 
 def _records(source: Sequence) -> list[dict]:
-    return [record for start in range(0, len(source), _AT_ONCE)
-            for record in prepared.examples(source, range(start, min(start + _AT_ONCE, len(source))))]
+    return [
+        record
+        for start in range(0, len(source), _AT_ONCE)
+        for record in prepared.examples(source, range(start, min(start + _AT_ONCE, len(source))))
+    ]
 
 
 def _decoded(text: bytes | np.ndarray) -> str | list[str]:
-    return text.decode("utf-8") if isinstance(text, bytes) else [word.decode("utf-8") for word in text]
+    return (
+        text.decode("utf-8") if isinstance(text, bytes) else [word.decode("utf-8") for word in text]
+    )
 
 
 def _labels(values: list, kind: str, names: tuple[str, ...], where: str):
     """The labels as `Examples` has them.
 
-    TFDS hides labels, those of test sets mostly, by -1, also where they are numbers; our builder hides numbers by NaN.
+    TFDS hides labels, those of test sets mostly, by -1, also where they are numbers; our builder
+    hides numbers by NaN.
     """
     if kind == "regression":
         labels = np.array(values, np.float32)
@@ -200,8 +269,12 @@ def _labels(values: list, kind: str, names: tuple[str, ...], where: str):
     if hidden.all():
         return None
     if hidden.any():
-        raise UserError(f"{where}: some labels are hidden", found=f"{hidden.sum():,} of {len(values):,} are -1 or NaN",
-                        expected="all of a split, or none", hint="another split, or a slice of it")
+        raise UserError(
+            f"{where}: some labels are hidden",
+            found=f"{hidden.sum():,} of {len(values):,} are -1 or NaN",
+            expected="all of a split, or none",
+            hint="another split, or a slice of it",
+        )
     if kind != "multilabel":
         return labels
     several = np.zeros((len(labels), len(names)), bool)

@@ -1,4 +1,5 @@
-"""Cross-validation: parts of a split, each of which is scored on by a run that learns from the others."""
+"""Cross-validation: parts of a split, each of which is scored on by a run that learns from the
+others."""
 
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
@@ -25,9 +26,12 @@ def of_folds(task: TokenisedTask, folds: int, fold: int) -> tuple[TokenisedTask,
     classes = task.kind == "classification"
     fewest = np.bincount(task.labels)[np.unique(task.labels)].min() if classes else len(task)
     if fewest < folds:
-        raise UserError("config.task.folds has more folds than there are examples" + " of some class" * classes,
-                        found=f"{folds} folds, {fewest} examples", expected="at most one fold an example",
-                        hint="fewer folds, or more data")
+        raise UserError(
+            "config.task.folds has more folds than there are examples" + " of some class" * classes,
+            found=f"{folds} folds, {fewest} examples",
+            expected="at most one fold an example",
+            hint="fewer folds, or more data",
+        )
     parts = (StratifiedKFold if classes else KFold)(folds, shuffle=True, random_state=0)
     learned, scored = list(parts.split(np.zeros(len(task)), task.labels if classes else None))[fold]
     return task.take(learned), task.take(scored)

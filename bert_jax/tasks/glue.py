@@ -1,10 +1,11 @@
-"""The ten tasks of GLUE (Wang et al., 2018, arXiv:1804.07461): what they are made of and how they are scored."""
+"""The ten tasks of GLUE (Wang et al., 2018, arXiv:1804.07461): what they are made of and how they
+are scored."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bert_jax.data.builders.glue import ROWS
+from bert_jax.importers.glue import ROWS
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,15 @@ class Task:
         labels: names of the classes by id; none for a regression.
         kind: 'classification' or 'regression'.
         metrics: all that the GLUE paper reports, in its order.
-        selection: the metric, a key of what `metrics.score` gives, that the GLUE paper takes as the score of the task:
+        selection: the metric, a key of what `metrics.score` gives, that the GLUE paper takes as the
+            score of the task:
             the mean where it reports two.
-        bert: the one metric that table 1 of the BERT paper (arXiv:1810.04805) reports; empty where it has none.
+        bert: the one metric that table 1 of the BERT paper (arXiv:1810.04805) reports; empty where
+            it has none.
         train: the split to train on; empty: there is none.
         validation: the splits with labels to select by and to report.
-        leaderboard: the file of predictions that gluebenchmark.com takes, by test split; their labels are hidden.
+        leaderboard: the file of predictions that gluebenchmark.com takes, by test split; their
+            labels are hidden.
         spelling: of each class in that file.
         scored_by: the task whose model predicts this one.
     """
@@ -53,32 +57,103 @@ _NLI = ("entailment", "neutral", "contradiction")
 _TWO_WAY = ("entailment", "not_entailment")
 
 TASKS: dict[str, Task] = {
-    "cola": Task("glue/cola", ("sentence",), ("unacceptable", "acceptable"), ("matthews",), "matthews",
-                 {"test": "CoLA.tsv"}),
-    "sst2": Task("glue/sst2", ("sentence",), ("negative", "positive"), ("accuracy",), "accuracy",
-                 {"test": "SST-2.tsv"}),
-    "mrpc": Task("glue/mrpc", ("sentence1", "sentence2"), ("not_equivalent", "equivalent"), ("accuracy", "f1"), "f1",
-                 {"test": "MRPC.tsv"}),
-    "qqp": Task("glue/qqp", ("question1", "question2"), ("not_duplicate", "duplicate"), ("accuracy", "f1"), "f1",
-                {"test": "QQP.tsv"}),
-    "stsb": Task("glue/stsb", ("sentence1", "sentence2"), (), ("pearson", "spearman"), "spearman",
-                 {"test": "STS-B.tsv"}, kind="regression", spelling=()),
-    "mnli": Task("glue/mnli", ("premise", "hypothesis"), _NLI, ("accuracy",), "accuracy",
-                 {"test_matched": "MNLI-m.tsv", "test_mismatched": "MNLI-mm.tsv"},
-                 validation=("validation_matched", "validation_mismatched"), spelling=_NLI),
-    "qnli": Task("glue/qnli", ("question", "sentence"), _TWO_WAY, ("accuracy",), "accuracy",
-                 {"test": "QNLI.tsv"}, spelling=_TWO_WAY),
-    "rte": Task("glue/rte", ("sentence1", "sentence2"), _TWO_WAY, ("accuracy",), "accuracy",
-                {"test": "RTE.tsv"}, spelling=_TWO_WAY),
-    # The BERT paper leaves WNLI out: its development set is made against what was learned from its training set.
-    "wnli": Task("glue/wnli", ("sentence1", "sentence2"), ("not_entailment", "entailment"), ("accuracy",), "",
-                 {"test": "WNLI.tsv"}),
-    "ax": Task("glue/ax", ("premise", "hypothesis"), _NLI, ("matthews",), "", {"test": "AX.tsv"},
-               train="", validation=(), spelling=_NLI, scored_by="mnli"),
+    "cola": Task(
+        "glue/cola",
+        ("sentence",),
+        ("unacceptable", "acceptable"),
+        ("matthews",),
+        "matthews",
+        {"test": "CoLA.tsv"},
+    ),
+    "sst2": Task(
+        "glue/sst2",
+        ("sentence",),
+        ("negative", "positive"),
+        ("accuracy",),
+        "accuracy",
+        {"test": "SST-2.tsv"},
+    ),
+    "mrpc": Task(
+        "glue/mrpc",
+        ("sentence1", "sentence2"),
+        ("not_equivalent", "equivalent"),
+        ("accuracy", "f1"),
+        "f1",
+        {"test": "MRPC.tsv"},
+    ),
+    "qqp": Task(
+        "glue/qqp",
+        ("question1", "question2"),
+        ("not_duplicate", "duplicate"),
+        ("accuracy", "f1"),
+        "f1",
+        {"test": "QQP.tsv"},
+    ),
+    "stsb": Task(
+        "glue/stsb",
+        ("sentence1", "sentence2"),
+        (),
+        ("pearson", "spearman"),
+        "spearman",
+        {"test": "STS-B.tsv"},
+        kind="regression",
+        spelling=(),
+    ),
+    "mnli": Task(
+        "glue/mnli",
+        ("premise", "hypothesis"),
+        _NLI,
+        ("accuracy",),
+        "accuracy",
+        {"test_matched": "MNLI-m.tsv", "test_mismatched": "MNLI-mm.tsv"},
+        validation=("validation_matched", "validation_mismatched"),
+        spelling=_NLI,
+    ),
+    "qnli": Task(
+        "glue/qnli",
+        ("question", "sentence"),
+        _TWO_WAY,
+        ("accuracy",),
+        "accuracy",
+        {"test": "QNLI.tsv"},
+        spelling=_TWO_WAY,
+    ),
+    "rte": Task(
+        "glue/rte",
+        ("sentence1", "sentence2"),
+        _TWO_WAY,
+        ("accuracy",),
+        "accuracy",
+        {"test": "RTE.tsv"},
+        spelling=_TWO_WAY,
+    ),
+    # The BERT paper leaves WNLI out: its development set is made against what was learned from its
+    # training set.
+    "wnli": Task(
+        "glue/wnli",
+        ("sentence1", "sentence2"),
+        ("not_entailment", "entailment"),
+        ("accuracy",),
+        "",
+        {"test": "WNLI.tsv"},
+    ),
+    "ax": Task(
+        "glue/ax",
+        ("premise", "hypothesis"),
+        _NLI,
+        ("matthews",),
+        "",
+        {"test": "AX.tsv"},
+        train="",
+        validation=(),
+        spelling=_NLI,
+        scored_by="mnli",
+    ),
 }
 
 
-# Small ones that are like it: a model of MNLI may be a better start for them (Phang et al., 2018, arXiv:1811.01088).
+# Small ones that are like it: a model of MNLI may be a better start for them (Phang et al., 2018,
+# arXiv:1811.01088).
 AFTER_MNLI = ("mrpc", "rte", "stsb")
 
 
@@ -91,7 +166,8 @@ def leaderboard_file(task: Task, ids: Sequence[int], predictions: Sequence[float
         predictions: class ids `[examples]`, or scores, which are held between 0 and 5.
 
     Raises:
-        ValueError: the ids are not all of 0, 1, ..., each once, or a prediction is no class or no number.
+        ValueError: the ids are not all of 0, 1, ..., each once, or a prediction is no class or no
+            number.
     """
     predicted = dict(zip(map(int, ids), predictions, strict=True))
     if sorted(predicted) != list(range(len(ids))):

@@ -11,13 +11,14 @@ from sklearn import metrics as sklearn
 def score(names: Sequence[str], labels: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
     """The metrics of these names, keys of METRICS; and `mean`, theirs, where there are several.
 
-    Nothing to tell apart is no merit: without a positive label or prediction F1 is 0, and where labels or predictions
-    are all the same Matthews', Pearson's and Spearman's coefficients are 0. A NaN among predicted numbers makes
-    Pearson's and Spearman's NaN.
+    Nothing to tell apart is no merit: without a positive label or prediction F1 is 0, and where
+    labels or predictions are all the same Matthews', Pearson's and Spearman's coefficients are 0. A
+    NaN among predicted numbers makes Pearson's and Spearman's NaN.
 
     Args:
         names: of the metrics.
-        labels: class ids or numbers `[examples]`, or bool `[examples, classes]` of several labels an example.
+        labels: class ids or numbers `[examples]`, or bool `[examples, classes]` of several labels
+            an example.
         predictions: the same of what was predicted.
 
     Raises:
@@ -25,7 +26,10 @@ def score(names: Sequence[str], labels: np.ndarray, predictions: np.ndarray) -> 
     """
     labels, predictions = np.asarray(labels), np.asarray(predictions)
     if labels.shape != predictions.shape or not len(labels):
-        raise ValueError(f"labels {labels.shape} and predictions {predictions.shape}: one of each an example is needed")
+        raise ValueError(
+            f"labels {labels.shape} and predictions {predictions.shape}: one of each an example "
+            f"is needed"
+        )
     scores = {name: float(METRICS[name](labels, predictions)) for name in names}
     return scores | {"mean": sum(scores.values()) / len(scores)} if len(scores) > 1 else scores
 
@@ -41,7 +45,8 @@ def f1(labels: np.ndarray, predictions: np.ndarray) -> float:
 
 
 def macro_f1(labels: np.ndarray, predictions: np.ndarray) -> float:
-    """Mean F1 of the classes that stand among labels or predictions; of several labels an example, of all."""
+    """Mean F1 of the classes that stand among labels or predictions; of several labels an example,
+    of all."""
     return sklearn.f1_score(labels, predictions, average="macro", zero_division=0)
 
 

@@ -1,7 +1,8 @@
 """Exact match and F1 of answers, as the official scorers of SQuAD 1.1 and 2.0 compute them.
 
-Rajpurkar et al., 2016 (arXiv:1606.05250) and 2018 (arXiv:1806.03822). The two scorers differ where normalisation leaves
-nothing of a text: for 1.1 such a prediction has an F1 of 0, for 2.0 it is one of no answer.
+Rajpurkar et al., 2016 (arXiv:1606.05250) and 2018 (arXiv:1806.03822). The two scorers differ where
+normalisation leaves nothing of a text: for 1.1 such a prediction has an F1 of 0, for 2.0 it is one
+of no answer.
 """
 
 import re
@@ -16,7 +17,8 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 def normalised(text: str) -> str:
-    """A text as answers are compared: lower-cased, without ASCII punctuation and English articles, single spaces."""
+    """A text as answers are compared: lower-cased, without ASCII punctuation and English articles,
+    single spaces."""
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
@@ -34,40 +36,59 @@ def score(answers: Sequence[Sequence[str]], predictions: Sequence[str]) -> dict[
     return dict(f1=100.0 * sum(f1) / len(f1), exact=100.0 * sum(exact) / len(exact))
 
 
-def score_unanswerable(answers: Sequence[Sequence[str]], predictions: Sequence[str], null_odds: Sequence[float],
-                       threshold: float) -> dict[str, float]:
+def score_unanswerable(
+    answers: Sequence[Sequence[str]],
+    predictions: Sequence[str],
+    null_odds: Sequence[float],
+    threshold: float,
+) -> dict[str, float]:
     """The scores of SQuAD 2.0 in percent, by the names of the official scorer.
 
     Args:
         answers: of each question; none if it has no answer.
         predictions: of each question a text, whatever its odds; '' stands for no answer.
-        null_odds: how much likelier no answer is than this one, on any scale (the official `--na-prob-file`).
+        null_odds: how much likelier no answer is than this one, on any scale (the official
+            `--na-prob-file`).
         threshold: odds above it mean no answer (`--na-prob-thresh`).
 
     Returns:
-        `best_f1`, `best_f1_thresh`, `best_exact`, `best_exact_thresh`: the best that any threshold gives, and that one;
-        `f1` and `exact` at `threshold`; and of questions that have answers and of those that have none, `HasAns_f1`,
-        `HasAns_exact`, `NoAns_f1` and `NoAns_exact`, where there are such.
+        `best_f1`, `best_f1_thresh`, `best_exact`, `best_exact_thresh`: the best that any threshold
+        gives, and that one; `f1` and `exact` at `threshold`; and of questions that have answers and
+        of those that have none, `HasAns_f1`, `HasAns_exact`, `NoAns_f1` and `NoAns_exact`, where
+        there are such.
 
     Raises:
         ValueError: there is no question.
     """
-    wanted = [[answer for answer in of_question if normalised(answer)] or [""] for of_question in answers]
+    wanted = [
+        [answer for answer in of_question if normalised(answer)] or [""] for of_question in answers
+    ]
     exact, f1 = (np.array(x, np.float64) for x in _best(wanted, predictions, of_nothing=1.0))
-    has_answer, odds = np.array([bool(of_question) for of_question in answers]), np.asarray(null_odds)
+    has_answer, odds = (
+        np.array([bool(of_question) for of_question in answers]),
+        np.asarray(null_odds),
+    )
     said = np.array([bool(text) for text in predictions])
     found = {}
     for name, scores in (("f1", f1), ("exact", exact)):
-        found[f"best_{name}"], found[f"best_{name}_thresh"] = _best_threshold(scores, odds, has_answer, said)
+        found[f"best_{name}"], found[f"best_{name}_thresh"] = _best_threshold(
+            scores, odds, has_answer, said
+        )
     for name, scores in (("f1", f1), ("exact", exact)):
         scores = np.where(odds > threshold, ~has_answer, scores)
-        for prefix, chosen in (("", np.ones_like(has_answer)), ("HasAns_", has_answer), ("NoAns_", ~has_answer)):
+        for prefix, chosen in (
+            ("", np.ones_like(has_answer)),
+            ("HasAns_", has_answer),
+            ("NoAns_", ~has_answer),
+        ):
             if chosen.any():
                 found[prefix + name] = 100.0 * sum(scores[chosen].tolist()) / int(chosen.sum())
     return found
 
 
-def _best(answers: Sequence[Sequence[str]], predictions: Sequence[str], of_nothing: float) -> tuple[list, list]:
+def _best(
+    answers: Sequence[Sequence[str]], predictions: Sequence[str], of_nothing: float
+) -> tuple[list, list]:
     """For each prediction its exact match and F1 with the answer that gives the most of each."""
     if not answers or not all(answers):
         raise ValueError("at least one question, and an answer to each, are needed")
@@ -91,12 +112,14 @@ def _f1(answer: list[str], prediction: list[str], of_nothing: float) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-def _best_threshold(scores: np.ndarray, odds: np.ndarray, has_answer: np.ndarray,
-                    said: np.ndarray) -> tuple[float, float]:
-    """The best mean score in percent that a threshold of the odds gives, and the lowest such threshold."""
+def _best_threshold(
+    scores: np.ndarray, odds: np.ndarray, has_answer: np.ndarray, said: np.ndarray
+) -> tuple[float, float]:
+    """The best mean score in percent that a threshold of the odds gives, and the lowest such
+    threshold."""
     order = np.argsort(odds, kind="stable")
-    # From no answer to any question on, one more is answered at each step; a right one gains, and one that there is
-    # nothing to answer to loses.
+    # From no answer to any question on, one more is answered at each step; a right one gains, and
+    # one that there is nothing to answer to loses.
     gains = np.where(has_answer, scores, -said.astype(np.float64))[order]
     sums = np.cumsum(np.concatenate([[float((~has_answer).sum())], gains]))
     best = int(sums.argmax())

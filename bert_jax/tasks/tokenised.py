@@ -1,4 +1,5 @@
-"""A split of a task as token ids, kept on disk so that the next run need not read and tokenise it again."""
+"""A split of a task as token ids, kept on disk so that the next run need not read and tokenise it
+again."""
 
 import dataclasses
 import hashlib
@@ -11,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from bert_jax.config import TaskConfig, TokenizerConfig
-from bert_jax.data import prepared
-from bert_jax.data.builders.squad import Answer
+from bert_jax.datasets import prepared
 from bert_jax.errors import UserError
+from bert_jax.importers.squad import Answer
 from bert_jax.tasks import examples
 from bert_jax.text.alignment import AlignedEncoder
 from bert_jax.text.vocabulary import Vocabulary
@@ -30,8 +31,8 @@ class Contexts:
     Attributes:
         texts: the contexts, each once.
         of: int64 `[examples]`, that of each question.
-        characters: int32 `[tokens, 2]`, of each token of a context its first character and the one after its last; 0 of
-            the others.
+        characters: int32 `[tokens, 2]`, of each token of a context its first character and the one
+            after its last; 0 of the others.
         answers: of each question; empty where there is none.
     """
 
@@ -49,11 +50,13 @@ class TokenisedTask:
         kind: as `tasks.examples.Examples` has it.
         label_names: by class id; none of numbers.
         tokens: int32 `[tokens]`, all texts; several examples may share one.
-        begins, lengths: int64 `[examples, texts]`, where each text of an example begins in `tokens`, and how many it
-            has. Of a question with choices these are as many pairs, one after the other.
-        labels: int32 or float32 `[examples]`; bool `[examples, classes]`; of tagging int32 `[tokens]`, the class at
-            each word's first token and -1 elsewhere; of spans int32 `[examples, 2]`, the first and the last token of
-            the first answer, counted in the context, and -1 where there is none. Where they are hidden they are 0.
+        begins, lengths: int64 `[examples, texts]`, where each text of an example begins in
+            `tokens`, and how many it has. Of a question with choices these are as many pairs, one
+            after the other.
+        labels: int32 or float32 `[examples]`; bool `[examples, classes]`; of tagging int32
+            `[tokens]`, the class at each word's first token and -1 elsewhere; of spans int32
+            `[examples, 2]`, the first and the last token of the first answer, counted in the
+            context, and -1 where there is none. Where they are hidden they are 0.
         hidden: whether they are.
         ids: int64 `[examples]`, the number of each in its file; of spans strings.
         source: what was read, as JSON can hold it.
@@ -84,14 +87,23 @@ class TokenisedTask:
     def take(self, chosen: np.ndarray) -> "TokenisedTask":
         """Some of the examples, by their numbers."""
         contexts = self.contexts and dataclasses.replace(
-            self.contexts, of=self.contexts.of[chosen], answers=[self.contexts.answers[i] for i in chosen])
+            self.contexts,
+            of=self.contexts.of[chosen],
+            answers=[self.contexts.answers[i] for i in chosen],
+        )
         return dataclasses.replace(
-            self, begins=self.begins[chosen], lengths=self.lengths[chosen], ids=self.ids[chosen], contexts=contexts,
+            self,
+            begins=self.begins[chosen],
+            lengths=self.lengths[chosen],
+            ids=self.ids[chosen],
+            contexts=contexts,
             labels=self.labels if self.kind == "tagging" else self.labels[chosen],
-            documents=None if self.documents is None else self.documents[chosen])
+            documents=None if self.documents is None else self.documents[chosen],
+        )
 
     def words(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of tagging int64 `[words]`, the first token of every word, and int64 `[examples]`, how many each has."""
+        """Of tagging int64 `[words]`, the first token of every word, and int64 `[examples]`, how
+        many each has."""
         starts = np.concatenate([[0], np.cumsum(self.labels >= 0)])
         begins, ends = self.begins[:, 0], self.begins[:, 0] + self.lengths[:, 0]
         counts = starts[ends] - starts[begins]
@@ -104,13 +116,18 @@ class TokenisedTask:
 
 
 def slices(begins: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The numbers from each of `begins` on, as many as `lengths` says, one slice after the other."""
+    """The numbers from each of `begins` on, as many as `lengths` says, one slice after the
+    other."""
     ends = np.cumsum(lengths)
     return np.repeat(begins - (ends - lengths), lengths) + np.arange(lengths.sum())
 
 
 def open_or_make(
-    directory: Path, config: TaskConfig, split: str, vocabulary: Vocabulary, tokenizer: TokenizerConfig,
+    directory: Path,
+    config: TaskConfig,
+    split: str,
+    vocabulary: Vocabulary,
+    tokenizer: TokenizerConfig,
 ) -> TokenisedTask:
     """The tokens of a split, made if they are not there.
 
@@ -121,18 +138,33 @@ def open_or_make(
     Raises:
         UserError: as `tasks.examples.read`.
     """
-    made_from = dict(format=FORMAT, task=[config.name, split, config.text, config.text_pair, config.label],
-                     vocabulary=vocabulary.digest, tokenizer=identity(tokenizer))
+    made_from = dict(
+        format=FORMAT,
+        task=[config.name, split, config.text, config.text_pair, config.label],
+        vocabulary=vocabulary.digest,
+        tokenizer=identity(tokenizer),
+    )
     made_from["source"] = prepared.identity(examples.opened(config.name, config.data_dir, split))
     name = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
     path = directory / f"{config.name.replace('/', '-')}-{split.partition('[')[0]}-{name}.npz"
     if path.exists():
         try:
             return _load(path)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # a file that was cut short is made anew
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            zipfile.BadZipFile,
+        ):  # a file that was cut short is made anew
             pass
-    found = examples.read(config.name, config.data_dir, split, text=config.text, text_pair=config.text_pair,
-                          label=config.label)
+    found = examples.read(
+        config.name,
+        config.data_dir,
+        split,
+        text=config.text,
+        text_pair=config.text_pair,
+        label=config.label,
+    )
     made = tokenise(found, Encoder(vocabulary, tokenizer))
     directory.mkdir(parents=True, exist_ok=True)
     _save(made, path)
@@ -140,7 +172,9 @@ def open_or_make(
 
 
 def _save(task: TokenisedTask, path: Path) -> None:
-    about = dict(kind=task.kind, label_names=task.label_names, hidden=task.hidden, source=task.source)
+    about = dict(
+        kind=task.kind, label_names=task.label_names, hidden=task.hidden, source=task.source
+    )
     arrays = {name: getattr(task, name) for name in _ARRAYS}
     if task.documents is not None:
         arrays["documents"] = task.documents
@@ -156,10 +190,19 @@ def _load(path: Path) -> TokenisedTask:
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     about = json.loads(arrays.pop("about").tobytes())
-    contexts = Contexts(
-        about.pop("texts"), arrays.pop("of"), arrays.pop("characters"),
-        [[Answer(*answer) for answer in of] for of in about.pop("answers")]) if "of" in arrays else None
-    return TokenisedTask(**arrays, **about | dict(label_names=tuple(about["label_names"])), contexts=contexts)
+    contexts = (
+        Contexts(
+            about.pop("texts"),
+            arrays.pop("of"),
+            arrays.pop("characters"),
+            [[Answer(*answer) for answer in of] for of in about.pop("answers")],
+        )
+        if "of" in arrays
+        else None
+    )
+    return TokenisedTask(
+        **arrays, **about | dict(label_names=tuple(about["label_names"])), contexts=contexts
+    )
 
 
 def tokenise(found: examples.Examples, encode: Encoder) -> TokenisedTask:
@@ -169,8 +212,11 @@ def tokenise(found: examples.Examples, encode: Encoder) -> TokenisedTask:
     if found.kind == "span":
         return _questions(found, encode)
     if found.kind == "choice":
-        texts = [text for first, choices in zip(found.texts_a, found.texts_b)
-                 for text in (first, *choices)]
+        texts = [
+            text
+            for first, choices in zip(found.texts_a, found.texts_b)
+            for text in (first, *choices)
+        ]
         tokens, lengths = encode(texts)
         begins, lengths = _in_rows(lengths, len(found))
         first = [0] * (lengths.shape[1] - 1)  # which all choices share
@@ -183,8 +229,17 @@ def tokenise(found: examples.Examples, encode: Encoder) -> TokenisedTask:
         begins, lengths = _in_rows(lengths, len(found))
     hidden = found.labels is None
     labels = _unknown(found) if hidden else found.labels
-    return TokenisedTask(found.kind, found.label_names, tokens, begins, lengths, labels, hidden, found.ids,
-                         found.identity)
+    return TokenisedTask(
+        found.kind,
+        found.label_names,
+        tokens,
+        begins,
+        lengths,
+        labels,
+        hidden,
+        found.ids,
+        found.identity,
+    )
 
 
 def _in_rows(lengths: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -204,15 +259,29 @@ def _tagged(found: examples.Examples, encode: Encoder) -> TokenisedTask:
     words = [word for sentence in found.texts_a for word in sentence]
     tokens, lengths = encode(words)
     # A word of which normalisation leaves nothing is one all the same, and has a class.
-    tokens = np.insert(tokens, np.cumsum(lengths, dtype=np.int64)[lengths == 0], encode.vocabulary.unk).astype(np.int32)
+    tokens = np.insert(
+        tokens, np.cumsum(lengths, dtype=np.int64)[lengths == 0], encode.vocabulary.unk
+    ).astype(np.int32)
     lengths = np.maximum(lengths, 1)
     starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    of_words = np.zeros(len(words), np.int32) if found.labels is None else np.concatenate(found.labels)
+    of_words = (
+        np.zeros(len(words), np.int32) if found.labels is None else np.concatenate(found.labels)
+    )
     labels = np.full(len(tokens), -1, np.int32)
     labels[starts[:-1]] = of_words
     ends = starts[np.concatenate([[0], np.cumsum([len(sentence) for sentence in found.texts_a])])]
-    return TokenisedTask(found.kind, found.label_names, tokens, ends[:-1, None], np.diff(ends)[:, None], labels,
-                         found.labels is None, found.ids, found.identity, documents=found.documents)
+    return TokenisedTask(
+        found.kind,
+        found.label_names,
+        tokens,
+        ends[:-1, None],
+        np.diff(ends)[:, None],
+        labels,
+        found.labels is None,
+        found.ids,
+        found.identity,
+        documents=found.documents,
+    )
 
 
 def _questions(found: examples.Examples, encode: Encoder) -> TokenisedTask:
@@ -225,15 +294,29 @@ def _questions(found: examples.Examples, encode: Encoder) -> TokenisedTask:
     ends = np.cumsum(sizes)
     lengths = lengths.astype(np.int64)
     at = ends[-1] + np.cumsum(lengths) - lengths
-    characters = np.concatenate([places for _, places in encoded] + [np.zeros((len(questions), 2), np.int32)])
+    characters = np.concatenate(
+        [places for _, places in encoded] + [np.zeros((len(questions), 2), np.int32)]
+    )
     answers = [[] for _ in found.ids] if found.labels is None else found.labels
-    labels = np.array([_token_span(answer[0], encoded[context][1]) if answer else (-1, -1)
-                       for answer, context in zip(answers, of)], np.int32)
+    labels = np.array(
+        [
+            _token_span(answer[0], encoded[context][1]) if answer else (-1, -1)
+            for answer, context in zip(answers, of)
+        ],
+        np.int32,
+    )
     return TokenisedTask(
-        found.kind, found.label_names, np.concatenate([ids for ids, _ in encoded] + [questions]),
-        np.stack([at, (ends - sizes)[of]], axis=1), np.stack([lengths, sizes[of]], axis=1), labels,
-        found.labels is None, found.ids, found.identity,
-        contexts=Contexts(list(numbers), of, characters, answers))
+        found.kind,
+        found.label_names,
+        np.concatenate([ids for ids, _ in encoded] + [questions]),
+        np.stack([at, (ends - sizes)[of]], axis=1),
+        np.stack([lengths, sizes[of]], axis=1),
+        labels,
+        found.labels is None,
+        found.ids,
+        found.identity,
+        contexts=Contexts(list(numbers), of, characters, answers),
+    )
 
 
 def _token_span(answer: Answer, places: np.ndarray) -> tuple[int, int]:
@@ -246,7 +329,9 @@ def _token_span(answer: Answer, places: np.ndarray) -> tuple[int, int]:
 def check_same_labels(one: TokenisedTask, other: TokenisedTask, splits: Sequence[str]) -> None:
     """Raises a UserError unless two splits have the same kind and names of labels."""
     if (one.kind, one.label_names) != (other.kind, other.label_names):
-        raise UserError("two splits of config.task.name have different labels",
-                        found=f"{splits[1]}: {other.kind} of {', '.join(other.label_names) or 'numbers'}",
-                        expected=f"as {splits[0]}: {one.kind} of {', '.join(one.label_names) or 'numbers'}",
-                        hint="prepare both together: python -m bert_jax prepare task")
+        raise UserError(
+            "two splits of config.task.name have different labels",
+            found=f"{splits[1]}: {other.kind} of {', '.join(other.label_names) or 'numbers'}",
+            expected=f"as {splits[0]}: {one.kind} of {', '.join(one.label_names) or 'numbers'}",
+            hint="prepare both together: python -m bert_jax prepare task",
+        )

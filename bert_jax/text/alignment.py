@@ -1,4 +1,5 @@
-"""Tokens with the characters that each stands for, so that an answer in tokens is one in the text."""
+"""Tokens with the characters that each stands for, so that an answer in tokens is one in the
+text."""
 
 import unicodedata
 from collections.abc import Callable
@@ -10,7 +11,9 @@ from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.text.wordpiece import between_spaces, pieces_of
 from bert_jax.text.words import splitter
 
-_Aligned = tuple[list[int], list[int], list[int]]  # ids, and the first and one past the last character of each
+_Aligned = tuple[
+    list[int], list[int], list[int]
+]  # ids, and the first and one past the last character of each
 
 
 class AlignedEncoder:
@@ -21,10 +24,11 @@ class AlignedEncoder:
         self._known: dict[str, _Aligned] = {}  # by what stands between two spaces
 
     def __call__(self, text: str) -> tuple[np.ndarray, np.ndarray]:
-        """int32 `[tokens]`, and int32 `[tokens, 2]`: of each token its first character and the one after its last.
+        """int32 `[tokens]`, and int32 `[tokens, 2]`: of each token its first character and the one
+        after its last.
 
-        [UNK] stands for its whole word. Where normalisation mixes characters, so that it cannot be told of which one
-        a piece was made, each piece stands for all that is between two spaces.
+        [UNK] stands for its whole word. Where normalisation mixes characters, so that it cannot be
+        told of which one a piece was made, each piece stands for all that is between two spaces.
         """
         ids, begins, ends = [], [], []
         for match in between_spaces(text):
@@ -53,8 +57,11 @@ class AlignedEncoder:
         return ids, begins, ends
 
 
-def _sources(string: str, words: list[str], split: Callable[[str], list[str]]) -> list[tuple[int, int]]:
-    """Of each character of the words the first of those of `string` that it was made of, and the one after the last.
+def _sources(
+    string: str, words: list[str], split: Callable[[str], list[str]]
+) -> list[tuple[int, int]]:
+    """Of each character of the words the first of those of `string` that it was made of, and the
+    one after the last.
 
     A character goes through normalisation by itself, or with the marks that follow it.
     """
@@ -66,9 +73,10 @@ def _sources(string: str, words: list[str], split: Callable[[str], list[str]]) -
         made.append(parts)
         sources += [(begin, end)] * len(parts)
         begin = end
-    # Not so for a sigma that is final only beside others, which is one character all the same, or for syllables that
-    # are put together.
+    # Not so for a sigma that is final only beside others, which is one character all the same, or
+    # for syllables that are put together.
     if len(sources) == sum(map(len, words)) and "".join(made).lower().replace("ς", "σ") == "".join(
-            words).lower().replace("ς", "σ"):
+        words
+    ).lower().replace("ς", "σ"):
         return sources
     return [(0, len(string))] * sum(map(len, words))

@@ -1,12 +1,26 @@
-"""What of a Wikipedia article is running text: the paper takes only "text passages", no lists, tables or headers."""
+"""What of a Wikipedia article is running text: the paper takes only "text passages", no lists,
+tables or headers."""
 
 import re
 
 _WIKI40B = re.compile(r"_START_(ARTICLE|SECTION|PARAGRAPH)_")
 # A sentence's end, and what may stand after it; Thai and Lao, which mark none, end with any letter.
 _ENDS_A_SENTENCE = re.compile(r"[.!?…。！？．｡।॥։؟۔።၊။៕᙮\u0e00-\u0eff]['\"”’»›)\]）」』】]*\Z")
-_NO_PROSE = {"see also", "references", "external links", "further reading", "notes", "bibliography", "sources",
-             "footnotes", "citations", "works cited", "publications", "discography", "filmography"}
+_NO_PROSE = {
+    "see also",
+    "references",
+    "external links",
+    "further reading",
+    "notes",
+    "bibliography",
+    "sources",
+    "footnotes",
+    "citations",
+    "works cited",
+    "publications",
+    "discography",
+    "filmography",
+}
 _SHORTEST = 40  # letters; headings, captions and entries of lists are mostly shorter
 _WIDE = 0x2E80  # from here on a letter of these scripts says about as much as three
 
@@ -14,9 +28,9 @@ _WIDE = 0x2E80  # from here on a letter of these scripts says about as much as t
 def wikipedia(text: str) -> str:
     """The prose of an article as TFDS's `wikipedia` has it, a paragraph a line.
 
-    There headings, entries of lists and remains of tables are lines like any other, without their markup. So what is
-    kept are lines that end as a sentence does and are not short; and nothing of English articles' last sections, whose
-    entries may look like sentences.
+    There headings, entries of lists and remains of tables are lines like any other, without their
+    markup. So what is kept are lines that end as a sentence does and are not short; and nothing of
+    English articles' last sections, whose entries may look like sentences.
     """
     kept, prose = [], True
     for line in map(str.strip, text.split("\n")):
@@ -30,10 +44,17 @@ def wikipedia(text: str) -> str:
 
 
 def wiki40b(text: str) -> str:
-    """The paragraphs of an article as TFDS's `wiki40b` has it, whose markers tell them from titles and headings."""
+    """The paragraphs of an article as TFDS's `wiki40b` has it, whose markers tell them from titles
+    and headings."""
     before, *parts = _WIKI40B.split(text)
-    paragraphs = [part for kind, part in zip(parts[::2], parts[1::2]) if kind == "PARAGRAPH"] if parts else [before]
-    return "\n\n".join(line for part in paragraphs for line in map(str.strip, part.split("_NEWLINE_")) if line)
+    paragraphs = (
+        [part for kind, part in zip(parts[::2], parts[1::2]) if kind == "PARAGRAPH"]
+        if parts
+        else [before]
+    )
+    return "\n\n".join(
+        line for part in paragraphs for line in map(str.strip, part.split("_NEWLINE_")) if line
+    )
 
 
 def _width(line: str) -> int:

@@ -27,7 +27,8 @@ class Vocabulary:
         """The vocabulary of a file with one token a line, UTF-8.
 
         Raises:
-            UserError: the file is missing, empty or not UTF-8, names a token twice or lacks a special token.
+            UserError: the file is missing, empty or not UTF-8, names a token twice or lacks a
+                special token.
         """
         try:
             content = path_of(path).read_bytes()
@@ -48,7 +49,8 @@ class Vocabulary:
                 expected="UTF-8 text, one token a line",
                 hint=f"convert it with iconv, or check that {path} is a vocabulary at all",
             ) from None
-        # Not splitlines(): some vocabularies hold U+0085 or U+2028 as tokens, and it would split at those.
+        # Not splitlines(): some vocabularies hold U+0085 or U+2028 as tokens, and it would split at
+        # those.
         lines = text.removesuffix("\n").split("\n")
         return cls.of(tuple(line.rstrip("\r") for line in lines), path)
 
@@ -111,18 +113,22 @@ class Vocabulary:
         return "".join(token + "\n" for token in self.tokens).encode("utf-8")
 
 
-def _checked(tokens: tuple[str, ...], path) -> tuple[str, ...]:
+def _checked(tokens: tuple[str, ...], path: str | os.PathLike) -> tuple[str, ...]:
     if tokens == ("",):
-        raise UserError(f"the vocabulary {path} is empty", expected="one token a line",
-                        hint="copy the file anew, or leave --config.tokenizer.vocab_file empty to train one")
-    first_line = {}
+        raise UserError(
+            f"the vocabulary {path} is empty",
+            expected="one token a line",
+            hint="copy the file anew, or leave --config.tokenizer.vocab_file empty to train one",
+        )
+    first_line: dict[str, int] = {}
     for line, token in enumerate(tokens, start=1):
         if first_line.setdefault(token, line) != line:
             raise UserError(
                 f"the vocabulary {path} names a token twice",
                 found=f"{token!r} on lines {first_line[token]} and {line}",
                 expected="every token once: its line is its id",
-                hint="take the file that the model was made with; removing a line shifts the ids after it",
+                hint="take the file that the model was made with; removing a line shifts the ids "
+                "after it",
             )
     missing = [token for token in SPECIAL_TOKENS if token not in first_line]
     if missing:

@@ -19,11 +19,13 @@ _FED_AT_ONCE = 1 << 16  # characters
 
 
 def train(texts: Iterable[str], config: TokenizerConfig) -> Vocabulary:
-    """A vocabulary of exactly `vocab_size` tokens, whatever the order of the texts, the threads or the hash seed.
+    """A vocabulary of exactly `vocab_size` tokens, whatever the order of the texts, the threads or
+    the hash seed.
 
-    The order of ids: special tokens; the `vocab_characters` most frequent ones, by code point; those of them
-    that go on with a word, by code point; then merges as they were learned, the most frequent pair first, ties
-    by the ids of its parts. A word with a character outside these would be [UNK] and teaches nothing.
+    The order of ids: special tokens; the `vocab_characters` most frequent ones, by code point;
+    those of them that go on with a word, by code point; then merges as they were learned, the most
+    frequent pair first, ties by the ids of its parts. A word with a character outside these would
+    be [UNK] and teaches nothing.
 
     Raises:
         UserError: the text is too small for that size, or the size for the characters of the text.
@@ -33,8 +35,13 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Vocabulary:
     letters = _most_frequent_characters(words, config.vocab_characters)
     words = {word: count for word, count in words.items() if letters.issuperset(word)}
     continuations = {letter for word in words for letter in word[1:]}
-    # Left to itself the library numbers characters in hash order, and ties between merges go by number.
-    initial = [*SPECIAL_TOKENS, *sorted(letters), *sorted(CONTINUATION + letter for letter in continuations)]
+    # Left to itself the library numbers characters in hash order, and ties between merges go by
+    # number.
+    initial = [
+        *SPECIAL_TOKENS,
+        *sorted(letters),
+        *sorted(CONTINUATION + letter for letter in continuations),
+    ]
     if len(initial) > size:
         raise UserError(
             f"a vocabulary of {size} tokens cannot hold the characters of the text",
@@ -44,8 +51,15 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Vocabulary:
         )
     tokenizer = Tokenizer(WordPiece(unk_token=UNK))
     tokenizer.pre_tokenizer = WhitespaceSplit()
-    tokenizer.train_from_iterator(_fed(words), WordPieceTrainer(
-        vocab_size=size, special_tokens=initial, continuing_subword_prefix=CONTINUATION, show_progress=False))
+    tokenizer.train_from_iterator(
+        _fed(words),
+        WordPieceTrainer(
+            vocab_size=size,
+            special_tokens=initial,
+            continuing_subword_prefix=CONTINUATION,
+            show_progress=False,
+        ),
+    )
     ids = tokenizer.get_vocab(with_added_tokens=False)
     if len(ids) < size:
         raise UserError(
@@ -54,15 +68,17 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Vocabulary:
             expected=f"at least {size}",
             hint=f"more text, or --config.tokenizer.vocab_size={len(ids)} or fewer",
         )
-    return Vocabulary(tuple(sorted(ids, key=ids.get)))
+    return Vocabulary(tuple(sorted(ids, key=ids.__getitem__)))
 
 
 def count_words(texts: Iterable[str], config: TokenizerConfig) -> Counter[str]:
-    """How often each word stands in the texts, as WordPiece sees words: normalised, punctuation apart."""
-    words_of, words = splitter(config), Counter()
+    """How often each word stands in the texts, as WordPiece sees words: normalised, punctuation
+    apart."""
+    words_of = splitter(config)
+    words: Counter[str] = Counter()
     # The rules are slow and text repeats itself: they are applied once to each string of a batch.
     for batch in _batches(texts, _COUNTED_AT_ONCE):
-        strings = Counter()
+        strings: Counter[str] = Counter()
         for text in batch:
             strings.update(split_at_spaces(text))
         for string, count in strings.items():
@@ -72,7 +88,7 @@ def count_words(texts: Iterable[str], config: TokenizerConfig) -> Counter[str]:
 
 
 def _most_frequent_characters(words: Counter[str], limit: int) -> set[str]:
-    counts = Counter()
+    counts: Counter[str] = Counter()
     for word, count in words.items():
         for letter in word:
             counts[letter] += count

@@ -1,6 +1,8 @@
-"""Words of a text, as BERT sees them before WordPiece: by the rules of Google's code or of Hugging Face's.
+"""Words of a text, as BERT sees them before WordPiece: by the rules of Google's code or of Hugging
+Face's.
 
-Both are rules for single characters, by the Unicode tables of Python, and so a few passes over the whole text.
+Both are rules for single characters, by the Unicode tables of Python, and so a few passes over the
+whole text.
 """
 
 import unicodedata
@@ -8,23 +10,32 @@ from collections.abc import Callable
 
 from bert_jax.config import TokenizerConfig
 
-_CJK = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
-        (0x2B740, 0x2B81F), (0x2B820, 0x2CEAF), (0x2F800, 0x2FA1F))
+_CJK = (
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x2A6DF),
+    (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F),
+    (0x2B820, 0x2CEAF),
+    (0x2F800, 0x2FA1F),
+)
 _ASCII_SYMBOLS = "$+<=>^`|~"  # no punctuation in Unicode, and yet to BERT
 
 
 def splitter(config: TokenizerConfig) -> Callable[[str], list[str]]:
     """A function that gives the words of a text, normalised and punctuation apart.
 
-    It is what `BasicTokenizer` does in google-research/bert's `tokenization.py`, or in transformers'
-    `BertTokenizerLegacy`, which drops other characters and composes (NFC) what is left.
+    It is what `BasicTokenizer` does in google-research/bert's `tokenization.py`, or in
+    transformers' `BertTokenizerLegacy`, which drops other characters and composes (NFC) what is
+    left.
     """
     dropped = ("Cc", "Cf") if config.rules == "google" else ("Cc", "Cf", "Cn", "Co", "Cs")
     strip_accents = config.lowercase if config.accents == "with_case" else config.accents == "strip"
     clean = _Table(lambda character: _cleaned(character, dropped, config.split_cjk))
 
-    # Both split at spaces first. That can wait: what follows gives the same on either side of a space as across
-    # it, the final sigma of lower() included, and makes no space of anything else.
+    # Both split at spaces first. That can wait: what follows gives the same on either side of a
+    # space as across it, the final sigma of lower() included, and makes no space of anything else.
     def words(text: str) -> list[str]:
         text = text.translate(clean)
         if config.rules == "huggingface":

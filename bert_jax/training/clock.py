@@ -4,15 +4,18 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import TypeVar
 
 import jax
 import numpy as np
+
+T = TypeVar("T")
 
 
 class Stopwatch:
     """Seconds spent, by name."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._spent: dict[str, float] = defaultdict(float)
         self._began = time.monotonic()
 
@@ -29,7 +32,8 @@ class Stopwatch:
     def seconds(self) -> dict[str, float]:
         """Seconds by name, and those since the watch was made under 'all'."""
         return {name: round(spent, 2) for name, spent in self._spent.items()} | {
-            "all": round(time.monotonic() - self._began, 2)}
+            "all": round(time.monotonic() - self._began, 2)
+        }
 
 
 class Window:
@@ -39,12 +43,13 @@ class Window:
         peak: operations a second of all devices together; None if that is not known.
     """
 
-    def __init__(self, peak: float | None = None):
+    def __init__(self, peak: float | None = None) -> None:
         self._peak = peak
         self._reset()
 
     def add(self, metrics: dict, flops: int = 0) -> None:
-        """Takes a step's metrics, and waits for those of the step before: the host stays one step ahead, no more.
+        """Takes a step's metrics, and waits for those of the step before: the host stays one step
+        ahead, no more.
 
         Args:
             metrics: of the step.
@@ -55,12 +60,16 @@ class Window:
         if len(self._metrics) > 1:
             jax.block_until_ready(self._metrics[-2])
 
-    @contextlib.contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Times the wait for data."""
-        began = time.monotonic()
-        yield
-        self._waited += time.monotonic() - began
+    def waits(self, batches: Iterator[T]) -> Iterator[T]:
+        """Yields the batches, and times the waits for them."""
+        while True:
+            began = time.monotonic()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            self._waited += time.monotonic() - began
+            yield batch
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -74,7 +83,9 @@ class Window:
         """Means over the steps, with rates; a new window begins."""
         steps = jax.device_get(self._metrics)
         means = {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
-        means["learning_rate"] = float(steps[-1]["learning_rate"])  # it is no measurement: the latest is what is asked
+        means["learning_rate"] = float(
+            steps[-1]["learning_rate"]
+        )  # it is no measurement: the latest is what is asked
         seconds = time.monotonic() - self._began - self._paused
         tokens, examples = means.pop("tokens"), means.pop("examples")
         means |= dict(

@@ -1,44 +1,54 @@
-"""The one way anything is trained: mesh, data, state, step, loop, results."""
+"""The one way anything is trained: a session, its steps with hooks around them, and the results."""
 
 import contextlib
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 from rich.console import Console
 
-from bert_jax.checkpoint import initial
+from bert_jax.checkpoint.checkpoints import Checkpoints
 from bert_jax.checkpoint.runs import CHECKPOINTS
-from bert_jax.checkpoint.store import Checkpoints
 from bert_jax.config import Config
-from bert_jax.data.pipeline import prefetched
-from bert_jax.parallel import hosts
-from bert_jax.parallel import mesh as meshes
+from bert_jax.corpus.token_store import BUILDING, MANIFEST, STORES
+from bert_jax.disk import write_json
 from bert_jax.parallel.devices import peak_of
-from bert_jax.remote import Mirror
-from bert_jax.training import curves, provenance, reference, run, state, summary
-from bert_jax.training.budget import operations
+from bert_jax.runs import curves, files, provenance, reference
+from bert_jax.runs.mirror import Mirror
+from bert_jax.runs.sinks import Sinks, check_sinks
+from bert_jax.runs.sinks.jsonl import read
+from bert_jax.training import summary
 from bert_jax.training.clock import Stopwatch, Window
-from bert_jax.training.finetuning import Finetuning
-from bert_jax.training.metrics import MetricsWriter, NoWriter, read
-from bert_jax.training.pretraining import Pretraining
+from bert_jax.training.hooks import (
+    Hook,
+    LogMetrics,
+    Moment,
+    SaveCheckpoints,
+    Schedule,
+    ScoreHeldOut,
+)
 from bert_jax.training.profiling import profiled
 from bert_jax.training.progress import TrainingProgress
-from bert_jax.training.signals import stop_requests
-from bert_jax.training.step import compile_train_steps
+from bert_jax.training.session import Session, check_recipe, open_session
+from bert_jax.training.signals import StopRequest, stop_requests
+from bert_jax.training.state import TrainState
 from bert_jax.training.stopping import EarlyStopping
 
 
-def train(config: Config, workdir: Path, console: Console) -> dict | None:
+def train(recipe: Config, workdir: Path, console: Console) -> dict | None:
     """Trains to the last step, from the latest good checkpoint if the workdir has one.
 
     Args:
-        config: the recipe.
-        workdir: of the run.
-        console: for what a person reads; only the first host's is used.
+        recipe: the recipe.
+        workdir: of the run, on a disk or in a bucket.
+        console: where a person reads; only the first host writes to it.
 
     Returns:
-        What `results.json` holds; None if the run was stopped before its end, and on all hosts but the first.
+        The contents of `results.json`; None if the run was stopped before its end, and on all hosts
+        but the first.
 
     Raises:
         UserError: the recipe, the data, the devices and the workdir do not fit each other.
@@ -46,156 +56,228 @@ def train(config: Config, workdir: Path, console: Console) -> dict | None:
     clock = Stopwatch()
     first_host = jax.process_index() == 0
     console = console if first_host else Console(quiet=True)
-
-    # All that can be known to be wrong is said before any data is prepared, or anything is written.
-    mesh = meshes.make_mesh(config.mesh)
-    learning = Finetuning if config.task.name else Pretraining
-    learning.check(config, mesh)
-    reference.bands(config)
-    # In a bucket nothing can be appended to or mapped: the run works on a copy, and its checkpoints alone go there.
-    mirror = Mirror(workdir, copy=str(jax.process_index()))
-    checkpoints_at, workdir = workdir / CHECKPOINTS, mirror.local
+    # A bucket has no append and no memory map: the run works on a local copy, and its checkpoints
+    # alone are written straight to the bucket.
+    copy = str(jax.process_index())
+    mirror = Mirror(workdir, copy, stores=STORES, manifest=MANIFEST, unfinished=BUILDING)
     mirror.pull(leave_out=(CHECKPOINTS,))
-    config, source = initial.adopt(config, run.read_config(workdir))
-    meshes.check_heads(mesh, config.model.num_heads)
-    run.check_resume(config, workdir)
+    local = mirror.local
+    check_sinks(recipe.log.sinks)
+    reference.bands(recipe)
+    checked = check_recipe(recipe, local)
 
-    with contextlib.ExitStack() as during:
-        during.enter_context(run.locked(workdir))
-        checkpoints = during.enter_context(contextlib.closing(
-            Checkpoints(checkpoints_at, config.checkpoint.keep, config.checkpoint.keep_every)))
-        start = checkpoints.latest_good() or 0
-        if (workdir / run.RESULTS).exists() and json.loads((workdir / run.RESULTS).read_text())["step"] == start:
-            console.print(f"this run is done, with the parameters of step {start}")
-            return json.loads((workdir / run.RESULTS).read_text()) if first_host else None
-
-        if config.init_from and not (source or start):  # a run that was stopped before its first checkpoint
-            source = initial.opened(config)
-        def prepared():
-            if not first_host:
-                mirror.pull(leave_out=(CHECKPOINTS,))  # what the first one has made
-            made = learning(config, workdir, source, progress=first_host)
-            if first_host:
-                mirror.push()
-            return made
-
-        with clock("data preparation"):
-            material = hosts.first_host_first(prepared)
-            run.check_data(material.sources, workdir)
-        vocabulary = material.vocabulary
-        given = config
-        with clock("planning"):
-            config = material.plan(config, mesh, console)
-
-        during.enter_context(jax.set_mesh(mesh))
-        state_shapes = state.state_shapes(config, mesh)
-        state_sharding = jax.tree.map(lambda x: x.sharding, state_shapes)
-        with clock("compilation"):
-            steps = compile_train_steps(config, mesh, state_shapes, material.shapes())
-        held_out = material.held_out(state_sharding.params)
-        summary.show(console, config, mesh, state_shapes, steps, material)
-
-        with clock("initialisation"):
-            if start:
-                train_state = state.restore(checkpoints, start, config, vocabulary, mesh)
-                console.print(f"goes on from step {start} of {config.train.steps}")
-            elif source and config.init_parameters != "none":
-                train_state, new = state.state_from(source, config, vocabulary, mesh)
-                if config.init_vocabulary == "by_token":
-                    new.append("rows of tokens that it does not know")
-                console.print(f"starts from {source.path}; " + (
-                    f"not there, and so random: {', '.join(new)}" if new else "all parameters are there"),
-                    highlight=False, markup=False)
-            else:
-                if source:
-                    console.print(f"starts from scratch, with the architecture and the vocabulary of {source.path}")
-                train_state = jax.jit(lambda: state.initial_state(config), out_shardings=state_sharding)()
-
-        if first_host:
-            run.begin(given, material.sources, workdir)
-            provenance.write(workdir, start, material.manifests)
-            mirror.push()
-        stop = min(config.train.stop_after or config.train.steps, config.train.steps)
-        batches = prefetched(material.batch, start, stop, config.compute.data_threads, config.compute.prefetch)
-        writer = during.enter_context(contextlib.closing(
-            MetricsWriter(workdir, start, config.log.tensorboard) if first_host else NoWriter()))
-        asked_to_stop = during.enter_context(stop_requests(config.train.stop_after_minutes, config.log.every))
-        trace = during.enter_context(profiled(
-            workdir, config.log.profile_after if first_host else 0, config.log.profile_steps))
-        peak = peak_of(mesh.devices.flat[0].device_kind)
-        of_step = operations(config, material)
-        window, done, asked = Window(peak and peak * mesh.size), start, False
-        early = EarlyStopping(config.train.patience, [
-            (line["step"], held_out.counted(line)) for line in read(workdir / run.METRICS)
-            if line["kind"] == "held_out" and line["step"] <= start])
-
-        compared = reference.watch(given, material.sources, console)
-
-        def due(every: int) -> bool:
-            return every > 0 and done % every == 0
-
-        def score() -> dict[str, float]:
-            with clock("held-out evaluation"):
-                scores = held_out.score(train_state.model)
-            writer.write(done, "held_out", scores | compared(done, scores))
-            early.add(done, held_out.counted(scores))
-            return scores
-
-        with TrainingProgress(start, stop, console) as progress:
-            while done < stop and not (asked or early.exhausted):
-                with window.waiting():
-                    shape, batch = next(batches)
-                train_state, metrics = steps[shape](train_state, meshes.to_devices(batch, mesh, shape[0]))
-                done += 1
-                window.add(metrics, of_step[shape])
-                trace(done, metrics)
-                progress.step(done)
-                asked = asked_to_stop(done)
-                last = done == stop or asked
-                scored = due(config.evaluate.every) and done < config.train.steps and not asked
-                may_end = scored and config.train.patience > 0
-                if last or may_end or due(config.log.every):
-                    means = window.close()
-                    clock.add("training", means["seconds"])
-                    writer.write(done, "train", means)
-                    progress.metrics(done, means)
-                # Scored before it is saved: a resume from the checkpoint would not come back to score.
-                if scored:
-                    with window.paused():
-                        scores = score()
-                        progress.held_out(done, scores)
-                if last or may_end or due(config.checkpoint.every):
-                    with window.paused(), clock("checkpoints"):
-                        if first_host:  # before there is a checkpoint that would go on after these lines
-                            mirror.push()
-                        state.save(checkpoints, train_state, done, config, vocabulary, material.said(),
-                                   score=held_out.counted(scores) if may_end else None)
-
-        if done < config.train.steps and not early.exhausted:
-            with clock("checkpoints"):
-                checkpoints.wait()
-            console.print(f"stopped after step {done} of {config.train.steps}; the same command goes on from there")
-            return None
-        if done == config.train.steps:
-            scores = score()
-        with clock("checkpoints"):
-            checkpoints.wait()
-        ended = done
-        if config.train.patience and early.best_step != ended:
-            done = early.best_step
-            console.print(f"step {done} was the best of {ended}: its parameters are kept")
-            train_state = state.restore(checkpoints, done, config, vocabulary, mesh)
-            checkpoints.drop_after(done)  # or the latest, which all others take, would not be the best
-            with clock("held-out evaluation"):
-                scores = held_out.score(train_state.model)
+    def prepare(make: Callable[[], Any]) -> Any:
         if not first_host:
+            mirror.pull(leave_out=(CHECKPOINTS,))  # the first host has made the data
+        data = make()
+        if first_host:
+            mirror.push()
+        return data
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(files.locked(local))
+        keep, keep_every = recipe.checkpoint.keep, recipe.checkpoint.keep_every
+        checkpoints = Checkpoints(workdir / CHECKPOINTS, keep, keep_every)
+        stack.enter_context(contextlib.closing(checkpoints))
+        start = checkpoints.latest_good() or 0
+        results = read_results(local)
+        if results and results["step"] == start:
+            console.print(f"this run is done, with the parameters of step {start}")
+            return results if first_host else None
+
+        resumes = start > 0
+        session = stack.enter_context(
+            open_session(checked, local, console, clock=clock, resumes=resumes, prepare=prepare)
+        )
+        summary.show(console, session)
+        with clock("initialisation"):
+            state = first_state(session, checkpoints, start, console)
+        if first_host:
+            files.begin(session.recipe, session.data.sources, local)
+            provenance.write(local, start, session.data.manifests)
+            mirror.push()
+        run = Run(session, local, checkpoints, mirror, console, clock)
+        # Also while results are written: a stop that is asked for then would lose them.
+        asked_to_stop = stack.enter_context(
+            stop_requests(recipe.train.stop_after_minutes, recipe.log.every)
+        )
+        return run.results(*run.steps(state, start, asked_to_stop))
+
+
+def first_state(
+    session: Session, checkpoints: Checkpoints, start: int, console: Console
+) -> TrainState:
+    """Returns the state from which a run goes on or starts, and prints where it is from."""
+    source, recipe = session.source, session.recipe
+    if start:
+        console.print(f"goes on from step {start} of {session.plan.steps}")
+        return session.restore(checkpoints, start)
+    if not source or recipe.init_parameters == "none":
+        if source:
+            console.print(
+                f"starts from scratch, with the architecture and the vocabulary of {source.path}"
+            )
+        return session.initial_state()
+    state, missing = session.state_from_source()
+    if recipe.init_vocabulary == "by_token":
+        missing.append("rows of tokens that it does not know")
+    text = "all parameters are there"
+    if missing:
+        text = f"not there, and so random: {', '.join(missing)}"
+    console.print(f"starts from {source.path}; {text}", highlight=False, markup=False)
+    return state
+
+
+@dataclass(frozen=True)
+class Run:
+    """A session that is trained in a workdir.
+
+    Attributes:
+        session: the compiled steps and their data.
+        workdir: of the run, on a disk.
+        checkpoints: of the run, perhaps in a bucket.
+        mirror: brings what is written in `workdir` to a bucket, if the run lies in one.
+        console: where a person reads.
+        clock: is told where the time goes.
+    """
+
+    session: Session
+    workdir: Path
+    checkpoints: Checkpoints
+    mirror: Mirror
+    console: Console
+    clock: Stopwatch
+
+    def steps(
+        self, state: TrainState, start: int, asked_to_stop: StopRequest
+    ) -> tuple[Moment, EarlyStopping]:
+        """Takes the steps of this session and scores the end of the run.
+
+        Returns:
+            The last moment, and the scores by which its best step is known.
+        """
+        session, plan = self.session, self.session.plan
+        recipe, evaluator = plan.recipe, session.evaluator
+        first_host = jax.process_index() == 0
+        stop = min(recipe.train.stop_after or plan.steps, plan.steps)
+        peak = peak_of(session.mesh.devices.flat[0].device_kind)
+        window = Window(peak and peak * session.mesh.size)
+        seen = [
+            (line["step"], evaluator.selection_score(line))
+            for line in read(self.workdir / files.METRICS)
+            if line["kind"] == "held_out" and line["step"] <= start
+        ]
+        early = EarlyStopping(recipe.train.patience, seen)
+        compare = reference.watch(session.recipe, session.data.sources, self.console)
+        schedule, clock = Schedule(plan), self.clock
+        with contextlib.ExitStack() as stack:
+            sink = Sinks(self.workdir, start, recipe.log.sinks, writes=first_host)
+            stack.enter_context(contextlib.closing(sink))
+            profile_after = recipe.log.profile_after if first_host else 0
+            trace = stack.enter_context(
+                profiled(self.workdir, profile_after, recipe.log.profile_steps)
+            )
+            progress = TrainingProgress(start, stop, self.console)
+            score = ScoreHeldOut(schedule, window, clock, sink, progress, session, compare, early)
+            hooks: list[Hook] = [
+                lambda moment: trace(moment.done, moment.metrics),
+                LogMetrics(schedule, window, clock, sink, progress),
+                score,
+                SaveCheckpoints(
+                    schedule, window, clock, session, self.checkpoints, before=self._push
+                ),
+            ]
+            moment = Moment(start, stop, state, {}, exhausted=early.exhausted)
+            with progress:
+                moment = take_steps(session, moment, hooks, window, asked_to_stop)
+            if moment.done == plan.steps:
+                score.score(moment)
+        return moment, early
+
+    def results(self, moment: Moment, early: EarlyStopping) -> dict | None:
+        """Writes predictions, curves and `results.json` of a run that has come to its end.
+
+        Returns:
+            The contents of `results.json`; None if the run goes on later, and on all hosts but the
+            first.
+        """
+        session, clock, console = self.session, self.clock, self.console
+        steps = session.plan.steps
+        with clock("checkpoints"):
+            self.checkpoints.wait()
+        if moment.done < steps and not early.exhausted:
+            console.print(
+                f"stopped after step {moment.done} of {steps}; the same command goes on from there"
+            )
+            return None
+        best, scores = moment.done, moment.scores
+        if (
+            early.best_step is not None
+            and early.best_step != moment.done
+            and session.recipe.train.patience
+        ):
+            best = early.best_step
+            console.print(f"step {best} was the best of {moment.done}: its parameters are kept")
+            state = session.restore(self.checkpoints, best)
+            # Everything else takes the latest checkpoint, which has to be the best one.
+            self.checkpoints.drop_after(best)
+            with clock("held-out evaluation"):
+                scores = session.evaluator.score(state.model)
+        if jax.process_index() > 0:
             return None
         with clock("baselines and plot"):
-            baselines = material.baselines()
-            held_out.write(workdir / run.PREDICTIONS)
-            curves.plot(read(workdir / run.METRICS), baselines, reference.bands(given), workdir / run.CURVES)
-        results = scores | material.said() | dict(
-            baselines=baselines, step=done, trained_steps=ended, seconds=clock.seconds())
-        run.write_json(workdir / run.RESULTS, results)
-        mirror.push()
+            baselines = session.workload.baselines()
+            session.evaluator.write(self.workdir / files.PREDICTIONS)
+            lines = read(self.workdir / files.METRICS)
+            bands = reference.bands(session.recipe)
+            curves.plot(lines, baselines, bands, self.workdir / files.CURVES)
+        results = (scores or {}) | session.workload.metadata()
+        results |= dict(baselines=baselines, step=best, trained_steps=moment.done)
+        results |= dict(seconds=clock.seconds())
+        write_json(self.workdir / files.RESULTS, results)
+        self.mirror.push()
         return results
+
+    def _push(self) -> None:
+        if jax.process_index() == 0:
+            self.mirror.push()
+
+
+def take_steps(
+    session: Session,
+    moment: Moment,
+    hooks: Sequence[Hook],
+    window: Window,
+    asked_to_stop: StopRequest,
+) -> Moment:
+    """The loop: takes a batch, takes a step, calls the hooks.
+
+    Args:
+        session: the compiled steps and their data.
+        moment: where to begin.
+        hooks: called after each step, in this order.
+        window: measures the steps and the waits for data.
+        asked_to_stop: whether to stop after a step.
+
+    Returns:
+        The moment after the last step.
+    """
+    if moment.last or moment.exhausted:
+        return moment
+    batches = session.batches(moment.done, moment.stop)
+    for shape, batch in window.waits(batches):
+        state, metrics = session.step(moment.state, shape, batch)
+        done = moment.done + 1
+        window.add(metrics, session.flops[shape])
+        moment = Moment(done, moment.stop, state, metrics, asked=asked_to_stop(done))
+        for hook in hooks:
+            hook(moment)
+        if moment.last or moment.exhausted:
+            break
+    return moment
+
+
+def read_results(workdir: Path) -> dict | None:
+    """Returns the contents of `results.json`, or None if the run has none yet."""
+    path = workdir / files.RESULTS
+    return json.loads(path.read_text()) if path.exists() else None

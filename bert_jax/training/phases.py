@@ -30,23 +30,35 @@ class Phase:
         return self.config.train.batch_size, self.config.instances.length
 
 
-def phases_of(config: Config) -> list[Phase]:
-    """The phases of a recipe, in turn; one if it names none. Predictions follow from rate and length."""
-    found, first, taken = [], 0, Counter()
-    for length, batch_size, steps in config.instances.phases:
-        of_length = dataclasses.replace(with_length(config, length), train=dataclasses.replace(
-            config.train, batch_size=batch_size))
-        found.append(Phase(first, steps, taken[length], of_length))
-        first += steps
-        taken[length] += steps * batch_size
-    return found or [Phase(0, config.train.steps, 0, config)]
+def phases_of(recipe: Config, steps: int = 0) -> list[Phase]:
+    """Returns the phases of a recipe, in turn; one if it names none.
+
+    Args:
+        recipe: the recipe; predictions of a row follow from its masking rate and the length.
+        steps: steps of the run if the recipe names no phases; 0: `train.steps`.
+    """
+    phases, first = [], 0
+    taken: Counter = Counter()
+    for length, batch_size, phase_steps in recipe.instances.phases:
+        train = dataclasses.replace(recipe.train, batch_size=batch_size)
+        config = dataclasses.replace(with_length(recipe, length), train=train)
+        phases.append(Phase(first, phase_steps, taken[length], config))
+        first += phase_steps
+        taken[length] += phase_steps * batch_size
+    return phases or [Phase(0, steps or recipe.train.steps, 0, recipe)]
 
 
 def with_length(config: Config, length: int) -> Config:
-    """The recipe with rows of another length, and room for as many predictions as its rate makes of one; where they are
-    drawn one by one the room grows with the length."""
+    """The recipe with rows of another length, and room for as many predictions as its rate makes of
+    one; where they are drawn one by one the room grows with the length."""
     masking, instances = config.masking, config.instances
-    room = (math.ceil(max(masking.rate, masking.final_rate) * length) if masking.draw == "exact" else
-            math.ceil(masking.max_predictions * length / instances.length))
-    return dataclasses.replace(config, instances=dataclasses.replace(instances, length=length, phases=()),
-                               masking=dataclasses.replace(masking, max_predictions=room))
+    room = (
+        math.ceil(max(masking.rate, masking.final_rate) * length)
+        if masking.draw == "exact"
+        else math.ceil(masking.max_predictions * length / instances.length)
+    )
+    return dataclasses.replace(
+        config,
+        instances=dataclasses.replace(instances, length=length, phases=()),
+        masking=dataclasses.replace(masking, max_predictions=room),
+    )

@@ -23,7 +23,7 @@ def profiled(workdir: Path, first: int, steps: int) -> Iterator[Callable[[int, o
     """
     tracing = False
 
-    def trace(done: int, metrics) -> None:
+    def trace(done: int, metrics: object) -> None:
         nonlocal tracing
         if first and done == first:
             jax.block_until_ready(metrics)

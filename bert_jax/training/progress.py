@@ -3,7 +3,14 @@
 import time
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 class TrainingProgress:
@@ -20,8 +27,15 @@ class TrainingProgress:
         self._bar = None
         if console and console.is_terminal:
             self._bar = Progress(
-                TextColumn("step"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.fields[shown]}"),
-                TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(), console=console)
+                TextColumn("step"),
+                MofNCompleteColumn(),
+                BarColumn(),
+                TextColumn("{task.fields[shown]}"),
+                TimeElapsedColumn(),
+                TextColumn("ETA"),
+                TimeRemainingColumn(),
+                console=console,
+            )
             self._task = self._bar.add_task("", total=stop, completed=start, shown="")
 
     def __enter__(self) -> "TrainingProgress":
@@ -29,7 +43,7 @@ class TrainingProgress:
             self._bar.start()
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._bar:
             self._bar.stop()
 
@@ -42,20 +56,26 @@ class TrainingProgress:
         """Shows the latest training metrics."""
         shown = f"loss {metrics['loss']:.3f}" + "".join(
             f"  {name.replace('_accuracy', '')} {value:.3f}"
-            for name, value in metrics.items() if name.endswith("_accuracy"))
+            for name, value in metrics.items()
+            if name.endswith("_accuracy")
+        )
         shown += f"  {metrics['tokens_per_second']:,.0f} tokens/s"
         if "mfu" in metrics:
             shown += f"  MFU {metrics['mfu']:.3f}"
         if self._bar:
             self._bar.update(self._task, shown=shown)
         elif self._console:
-            left = (time.monotonic() - self._began) / max(done - self._start, 1) * (self._stop - done)
+            left = (
+                (time.monotonic() - self._began) / max(done - self._start, 1) * (self._stop - done)
+            )
             self.say(f"step {done}/{self._stop}  {shown}  ETA {clock_said(left)}")
 
     def held_out(self, done: int, metrics: dict[str, float]) -> None:
         """Shows held-out scores, in a line that stays."""
-        self.say(f"step {done} held out: " + "  ".join(
-            f"{name.replace('_', ' ')} {value:.4g}" for name, value in metrics.items()))
+        self.say(
+            f"step {done} held out: "
+            + "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in metrics.items())
+        )
 
     def say(self, text: str) -> None:
         """A line that stays."""

@@ -38,7 +38,10 @@ def within(what: str, difference: float, bound: float) -> Finding:
 
 def write(path: Path, found: list[Finding], provenance: dict) -> None:
     """Writes findings, and with what they were found, for `read`."""
-    path.write_text(json.dumps(dict(found=[asdict(one) for one in found], provenance=provenance), indent=1) + "\n")
+    path.write_text(
+        json.dumps(dict(found=[asdict(one) for one in found], provenance=provenance), indent=1)
+        + "\n"
+    )
 
 
 def read(path: Path) -> tuple[list[Finding], dict]:
@@ -49,14 +52,26 @@ def read(path: Path) -> tuple[list[Finding], dict]:
 
 def show(console: Console, found: list[Finding]) -> None:
     """Prints findings."""
-    table = Table(Column("what", overflow="fold"), Column("found", overflow="fold"),
-                  Column("expected", overflow="fold"), "", box=None, padding=(0, 2, 0, 0))
+    table = Table(
+        Column("what", overflow="fold"),
+        Column("found", overflow="fold"),
+        Column("expected", overflow="fold"),
+        "",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
     for one in found:
-        table.add_row(one.what, one.found, one.expected, one.verdict, style="bold red" if one.passed is False else "")
+        table.add_row(
+            one.what,
+            one.found,
+            one.expected,
+            one.verdict,
+            style="bold red" if one.passed is False else "",
+        )
     console.print(table)
 
 
-def _listed(value) -> str:
+def _listed(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {x}" for key, x in value.items() if x)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value).replace("\n", ", ")
@@ -65,8 +80,21 @@ def _listed(value) -> str:
 def markdown(found: list[Finding], provenance: dict, config: dict) -> str:
     """A report to attach to an issue: findings, then what they were found with."""
     lines = ["# Verification", "", "| what | found | expected | |", "|---|---|---|---|"]
-    lines += ["| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in (
-        one.what, one.found, one.expected, one.verdict)) + " |" for one in found]
+    lines += [
+        "| "
+        + " | ".join(
+            text.replace("|", "\\|").replace("\n", " ")
+            for text in (one.what, one.found, one.expected, one.verdict)
+        )
+        + " |"
+        for one in found
+    ]
     lines += ["", "## With", ""]
-    lines += [f"- {name}: {_listed(value)}" for name, value in provenance.items() if value and name != "changes"]
-    return "\n".join(lines + ["", "## Recipe", "", "```json", json.dumps(config, indent=1), "```", ""])
+    lines += [
+        f"- {name}: {_listed(value)}"
+        for name, value in provenance.items()
+        if value and name != "changes"
+    ]
+    return "\n".join(
+        lines + ["", "## Recipe", "", "```json", json.dumps(config, indent=1), "```", ""]
+    )

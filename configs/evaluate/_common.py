@@ -1,11 +1,12 @@
-"""What the protocols of single tasks share."""
+"""Protocol of a single setting."""
 
 import ml_collections
 
 
 def one_setting(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """A recipe of one task, with its own batch size, epochs and learning rate as the only setting of its protocol."""
-    config.log.tensorboard = False
+    """Returns a recipe of one task with a protocol of one setting: the recipe's own batch size,
+    epochs and learning rate."""
+    config.log.sinks = ()
     config.protocol.tasks = (config.task.name,)
     config.protocol.batch_sizes = (config.train.batch_size,)
     config.protocol.epochs = (config.train.epochs,)

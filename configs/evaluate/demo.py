@@ -1,16 +1,22 @@
-"""The demo's model on two tasks of the documentation that it has read, beside the same model from scratch.
+r"""The demo's model on two small tasks, beside the same model from scratch.
 
     make demo
 
-which runs, after the pretraining of configs/demo.py,
+runs, after the pretraining of configs/demo.py,
 
-    python evaluate.py --config=configs/evaluate/demo.py --checkpoint=runs/demo --workdir=runs/demo_tasks
+    python evaluate.py --config=configs/evaluate/demo.py --checkpoint=runs/demo \
+        --workdir=runs/demo_tasks
+
+Time: five to six minutes for `make demo` as a whole, on two CPU cores.
+Expected: mean of accuracy and macro F1 between 0.6 and 0.9, with large deviations between seeds.
 """
+
+import ml_collections
 
 from configs.evaluate import glue
 
 
-def get_config():
+def get_config() -> ml_collections.ConfigDict:
     config = glue.get_config()
     config.protocol.tasks = ("documentation_packages", "documentation_pairs")
     config.protocol.from_scratch = True

@@ -1,15 +1,22 @@
-"""What the recipes of the published sizes share: the paper's pretraining (Devlin et al., 2018, appendix A.2)."""
+"""Settings that the recipes of the published sizes share (Devlin et al., 2018, appendix A.2)."""
+
+import ml_collections
 
 from bert_jax.config import recipe
 
 
-def pretraining(num_layers: int, hidden_size: int):
-    """Batch 256, a million steps, Adam at 1e-4 with 10,000 steps of warm-up, dropout 0.1, on English Wikipedia.
+def pretraining(num_layers: int, hidden_size: int) -> ml_collections.ConfigDict:
+    """Returns the paper's pretraining of a model of some size, on English Wikipedia.
 
-    The paper learns from BookCorpus too, which is not to be had any more, and changes to rows of 512 tokens for the
-    last tenth of the steps. Here all rows have 128; for the paper's two phases set
-    `--config.instances.phases="((128,256,900000),(512,256,100000))"`, and where memory is short
+    A million steps of batch 256, Adam at 1e-4 with 10,000 steps of warm-up, dropout 0.1. The paper
+    also learns from BookCorpus, which is no longer available, and uses rows of 512 tokens for the
+    last tenth of the steps. Here all rows have 128 tokens; the paper's two phases are
+    `--config.instances.phases="((128,256,900000),(512,256,100000))"`. If memory is short, set
     `--config.compute.remat=dots` or `--config.train.accumulation=N`.
+
+    Args:
+        num_layers: number of encoder layers.
+        hidden_size: width of the hidden states; a head has 64.
     """
     config = recipe()
     config.corpus.name = "wikipedia/20230601.en"

@@ -16,11 +16,12 @@ from bert_jax.checkpoint import torch_files
 from bert_jax.errors import UserError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+SHIPPED = Path(__file__).parents[2] / "bert_jax" / "verification" / "golden" / "bert"
 
 
 @pytest.mark.parametrize("name", ["zip.bin", "sequence.bin"])
 def test_both_formats_hold_what_safetensors_hold(name):
-    expected = load_file(GOLDEN / "bert" / "model.safetensors")
+    expected = load_file(SHIPPED / "model.safetensors")
     found = torch_files.tensors(GOLDEN / name)
     assert found.keys() == expected.keys()
     for tensor, array in ((found[name], expected[name]) for name in expected):
@@ -77,9 +78,12 @@ def archive(path, opened, numbers=np.arange(6, dtype=np.float32)):
 
 
 def test_views_strides_and_dtypes(tmp_path):
-    state = {"transposed": Rebuilt(Stored(6), 0, (3, 2), (1, 3), False),
-             "part": Rebuilt(Stored(6), 2, (2,), (1,), False),
-             "number": Rebuilt(Stored(6), 5, (), (), False), "empty": Rebuilt(Stored(6), 0, (0, 4), (4, 1), False)}
+    state = {
+        "transposed": Rebuilt(Stored(6), 0, (3, 2), (1, 3), False),
+        "part": Rebuilt(Stored(6), 2, (2,), (1,), False),
+        "number": Rebuilt(Stored(6), 5, (), (), False),
+        "empty": Rebuilt(Stored(6), 0, (0, 4), (4, 1), False),
+    }
     found = torch_files.tensors(archive(tmp_path / "x.bin", {"state_dict": state}))
     np.testing.assert_array_equal(found["transposed"].load(), np.arange(6).reshape(2, 3).T)
     np.testing.assert_array_equal(found["part"].load(), [2, 3])
@@ -100,11 +104,20 @@ class Dangerous:
 
 
 @pytest.mark.parametrize("wrap", ["archive", "sequence", "plain"])
-@pytest.mark.parametrize("call", [(os.system, "touch {}"), (eval, "open({!r}, 'w')"), (getattr, "x", "upper"),
-                                  (__import__, "os")])
+@pytest.mark.parametrize(
+    "call",
+    [
+        (os.system, "touch {}"),
+        (eval, "open({!r}, 'w')"),
+        (getattr, "x", "upper"),
+        (__import__, "os"),
+    ],
+)
 def test_nothing_is_executed(tmp_path, wrap, call):
     mark = tmp_path / "executed"
-    content = pickle.dumps({"x": Dangerous(call[0], *(a.format(str(mark)) for a in call[1:]))}, protocol=2)
+    content = pickle.dumps(
+        {"x": Dangerous(call[0], *(a.format(str(mark)) for a in call[1:]))}, protocol=2
+    )
     path = tmp_path / "x.bin"
     if wrap == "archive":
         with zipfile.ZipFile(path, "w") as file:
@@ -117,15 +130,18 @@ def test_nothing_is_executed(tmp_path, wrap, call):
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("tensor, said", [
-    (Rebuilt(Stored(6), 0, (7,), (1,), False), "beyond its storage"),
-    (Rebuilt(Stored(6), 1, (2, 3), (3, 1), False), "beyond its storage"),
-    (Rebuilt(Stored(6), -1, (2,), (1,), False), "without a proper"),
-    (Rebuilt(Stored(6), 0, (2, 2), (1,), False), "without a proper"),
-    (Rebuilt(None, 0, (2,), (1,), False), "without a proper"),
-    (Rebuilt(Stored(6, "CustomStorage"), 0, (2,), (1,), False), "CustomStorage"),
-    ("text", "other than a dict"),
-])
+@pytest.mark.parametrize(
+    "tensor, said",
+    [
+        (Rebuilt(Stored(6), 0, (7,), (1,), False), "beyond its storage"),
+        (Rebuilt(Stored(6), 1, (2, 3), (3, 1), False), "beyond its storage"),
+        (Rebuilt(Stored(6), -1, (2,), (1,), False), "without a proper"),
+        (Rebuilt(Stored(6), 0, (2, 2), (1,), False), "without a proper"),
+        (Rebuilt(None, 0, (2,), (1,), False), "without a proper"),
+        (Rebuilt(Stored(6, "CustomStorage"), 0, (2,), (1,), False), "CustomStorage"),
+        ("text", "other than a dict"),
+    ],
+)
 def test_impossible_tensors_are_refused(tmp_path, tensor, said):
     with pytest.raises(UserError, match=said):
         torch_files.tensors(archive(tmp_path / "x.bin", {"x": tensor}))
@@ -147,7 +163,11 @@ def test_a_large_number_takes_no_memory(tmp_path):
     """A flipped bit makes one byte of it four, for which the unpickler would make room."""
     content, number = (GOLDEN / "sequence.bin").read_bytes(), 2**31 - 1
     path = tmp_path / "sequence.bin"
-    path.write_bytes(content.replace(pickle.BINPUT + b"\x03", pickle.LONG_BINPUT + number.to_bytes(4, "little"), 1))
+    path.write_bytes(
+        content.replace(
+            pickle.BINPUT + b"\x03", pickle.LONG_BINPUT + number.to_bytes(4, "little"), 1
+        )
+    )
     with pytest.raises(UserError, match=f"remembered as number {number}"):
         torch_files.tensors(path)
 
@@ -158,10 +178,12 @@ def test_a_large_number_takes_no_memory(tmp_path):
 def test_damaged_files_give_one_clear_error(tmp_path_factory, name, data):
     content = bytearray((GOLDEN / name).read_bytes())
     if data.draw(st.booleans()):
-        del content[data.draw(st.integers(0, len(content) - 1)):]
+        del content[data.draw(st.integers(0, len(content) - 1)) :]
     else:
         # Where what is pickled lies: a flipped number elsewhere is another number.
-        for at in data.draw(st.lists(st.integers(0, min(len(content), 9000) - 1), min_size=1, max_size=5)):
+        for at in data.draw(
+            st.lists(st.integers(0, min(len(content), 9000) - 1), min_size=1, max_size=5)
+        ):
             content[at] ^= data.draw(st.integers(1, 255))
     path = tmp_path_factory.mktemp("damaged") / name
     path.write_bytes(content)

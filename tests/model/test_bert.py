@@ -12,6 +12,7 @@ from bert_jax.config import ComputeConfig
 from bert_jax.model.bert import Bert
 from bert_jax.model.bert import initial_params as initial
 from bert_jax.model.layers import Dropout
+from bert_jax.training.plan import without_data
 from bert_jax.training.state import initial_params
 
 HEADS = ("mlm", "nsp")
@@ -26,7 +27,7 @@ def config(recipe):
 @pytest.fixture
 def params(config):
     """Parameters with no zeros and ones left, so that nothing is invisible."""
-    leaves, tree = jax.tree.flatten(initial_params(config))
+    leaves, tree = jax.tree.flatten(initial_params(without_data(config)))
     keys = jax.random.split(jax.random.key(1), len(leaves))
     return tree.unflatten([x + 0.1 * jax.random.normal(k, x.shape) for k, x in zip(keys, leaves)])
 
@@ -38,8 +39,14 @@ def model(config, **compute):
 def test_shapes(config, params, make_batch):
     out = model(config).apply({"params": params}, make_batch(config), collect=True)
     shapes = {name: x.shape for name, x in out.items()}
-    assert shapes == dict(hidden=(8, 16, 32), pooled=(8, 1, 32), mlm=(8, 4, 101), nsp=(8, 1, 2),
-                          hidden_states=(3, 8, 16, 32), attentions=(2, 8, 2, 16, 16))
+    assert shapes == dict(
+        hidden=(8, 16, 32),
+        pooled=(8, 1, 32),
+        mlm=(8, 4, 101),
+        nsp=(8, 1, 2),
+        hidden_states=(3, 8, 16, 32),
+        attentions=(2, 8, 2, 16, 16),
+    )
     np.testing.assert_array_equal(out["hidden_states"][-1], out["hidden"])
 
 
@@ -52,13 +59,16 @@ def test_attention_stays_within_an_example(config, params, make_batch):
 
 
 def test_padding_changes_neither_outputs_nor_gradients(config, params, make_batch):
-    """To the bit: token ids, types and positions in padded places, and ids of unused predictions."""
+    """To the bit: token ids, types and positions in padded places, and ids of unused
+    predictions."""
     batch = make_batch(config)
     padding = batch["segment_ids"] == 0
     rng = np.random.default_rng(3)
     other = dict(batch)
     for name, top in (("input_ids", 101), ("token_type_ids", 2), ("position_ids", 16)):
-        other[name] = np.where(padding, rng.integers(0, top, padding.shape), batch[name]).astype(np.int32)
+        other[name] = np.where(padding, rng.integers(0, top, padding.shape), batch[name]).astype(
+            np.int32
+        )
 
     def loss(params, batch):
         out = model(config).apply({"params": params}, batch)
@@ -72,18 +82,26 @@ def test_causal_attention_sees_nothing_that_follows(config, params, make_batch):
     batch = make_batch(config)
     changed = batch | dict(input_ids=np.where(np.arange(16) < 5, batch["input_ids"], 7))
     for causal in (True, False):
-        of_kind = dataclasses.replace(config, model=dataclasses.replace(config.model, causal=causal))
-        one, two = (model(of_kind).apply({"params": params}, x)["hidden"][:, :5] for x in (batch, changed))
+        of_kind = dataclasses.replace(
+            config, model=dataclasses.replace(config.model, causal=causal)
+        )
+        one, two = (
+            model(of_kind).apply({"params": params}, x)["hidden"][:, :5] for x in (batch, changed)
+        )
         assert np.allclose(one, two, atol=1e-6) == causal
 
 
 def test_causal_attention_pools_the_last_token(config, params, make_batch):
     batch = make_batch(config)
-    causal = model(dataclasses.replace(config, model=dataclasses.replace(config.model, causal=True)))
+    causal = model(
+        dataclasses.replace(config, model=dataclasses.replace(config.model, causal=True))
+    )
     out = causal.apply({"params": params}, batch)
     last = out["hidden"][np.arange(8), batch["segment_ids"].sum(1) - 1]
     dense = params["bert"]["pooler"]["dense"]
-    np.testing.assert_allclose(out["pooled"][:, 0], np.tanh(last @ dense["kernel"] + dense["bias"]), atol=1e-5)
+    np.testing.assert_allclose(
+        out["pooled"][:, 0], np.tanh(last @ dense["kernel"] + dense["bias"]), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -94,8 +112,10 @@ def test_packed_examples_are_as_they_are_alone(config, params, causal):
     first, second = rng.integers(5, 101, 7), rng.integers(5, 101, 9)
 
     def rows(*examples_of_rows):
-        made = {name: np.zeros((len(examples_of_rows), 16), np.int32)
-                for name in ("input_ids", "token_type_ids", "position_ids", "segment_ids")}
+        made = {
+            name: np.zeros((len(examples_of_rows), 16), np.int32)
+            for name in ("input_ids", "token_type_ids", "position_ids", "segment_ids")
+        }
         positions = []
         for row, examples in enumerate(examples_of_rows):
             begin, starts = 0, []
@@ -107,8 +127,10 @@ def test_packed_examples_are_as_they_are_alone(config, params, causal):
                 starts.append(begin)
                 begin += len(ids)
             positions.append(starts)
-        return made | dict(example_positions=np.array(positions, np.int32),
-                           masked_positions=np.array(positions, np.int32) + 2)
+        return made | dict(
+            example_positions=np.array(positions, np.int32),
+            masked_positions=np.array(positions, np.int32) + 2,
+        )
 
     packed = model(config).apply({"params": params}, rows([first, second]))
     alone = model(config).apply({"params": params}, rows([first], [second]))
@@ -118,10 +140,17 @@ def test_packed_examples_are_as_they_are_alone(config, params, causal):
         np.testing.assert_allclose(packed[name][0], alone[name][:, 0], atol=1e-5)
 
 
-@pytest.mark.parametrize("compute", [
-    dict(scan_layers=True), dict(fused_qkv=True), dict(vocab_multiple=64),
-    dict(scan_layers=True, fused_qkv=True, vocab_multiple=64), dict(remat="full"), dict(remat="dots", scan_layers=True),
-])
+@pytest.mark.parametrize(
+    "compute",
+    [
+        dict(scan_layers=True),
+        dict(fused_qkv=True),
+        dict(vocab_multiple=64),
+        dict(scan_layers=True, fused_qkv=True, vocab_multiple=64),
+        dict(remat="full"),
+        dict(remat="dots", scan_layers=True),
+    ],
+)
 def test_layouts_compute_the_same(config, params, make_batch, compute):
     batch = make_batch(config)
     compute = dataclasses.replace(config.compute, **compute)
@@ -134,49 +163,83 @@ def test_layouts_compute_the_same(config, params, make_batch, compute):
     expected, expected_gradient = jax.value_and_grad(lambda p: loss(config.compute, p))(params)
     found, gradient = jax.value_and_grad(lambda p: loss(compute, p))(laid_out)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-4),
-                 layout.to_canonical(gradient, config.model, compute), expected_gradient)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=2e-4),
+        layout.to_canonical(gradient, config.model, compute),
+        expected_gradient,
+    )
 
 
 def test_padded_vocabulary_is_never_predicted(config, params, make_batch):
     compute = ComputeConfig(vocab_multiple=64)
     logits = Bert(config.model, compute, HEADS).apply(
-        {"params": layout.from_canonical(params, config.model, compute)}, make_batch(config))["mlm"]
+        {"params": layout.from_canonical(params, config.model, compute)}, make_batch(config)
+    )["mlm"]
     assert logits.shape[-1] == 128
     assert np.all(jax.nn.softmax(logits)[..., 101:] == 0)
 
 
 def test_bfloat16_is_near_float32(config, params, make_batch):
     batch = make_batch(config)
-    exact, rough = (model(config, dtype=dtype).apply({"params": params}, batch) for dtype in ("float32", "bfloat16"))
-    assert rough["hidden"].dtype == jnp.bfloat16 and rough["mlm"].dtype == rough["nsp"].dtype == jnp.float32
+    exact, rough = (
+        model(config, dtype=dtype).apply({"params": params}, batch)
+        for dtype in ("float32", "bfloat16")
+    )
+    assert (
+        rough["hidden"].dtype == jnp.bfloat16
+        and rough["mlm"].dtype == rough["nsp"].dtype == jnp.float32
+    )
     assert np.abs(rough["mlm"] - exact["mlm"]).max() < 0.05 * np.abs(exact["mlm"]).max()
 
 
 def test_initial_values(recipe):
     recipe.model.hidden_size, recipe.model.vocab_size = 128, 5000
-    params = initial_params(configs.resolve(recipe))
+    params = initial_params(without_data(configs.resolve(recipe)))
     table = np.asarray(params["bert"]["embeddings"]["word_embeddings"]["embedding"])
     assert np.abs(table).max() <= 0.04 + 1e-6
-    assert table.std() == pytest.approx(0.02 * 0.8796, rel=0.01)  # of a normal truncated at two deviations
+    assert table.std() == pytest.approx(
+        0.02 * 0.8796, rel=0.01
+    )  # of a normal truncated at two deviations
     layer = params["bert"]["encoder"]["layer_1"]
-    assert np.all(layer["attention"]["query"]["bias"] == 0) and np.all(layer["attention_layer_norm"]["scale"] == 1)
-    assert not np.array_equal(layer["attention"]["query"]["kernel"], layer["attention"]["key"]["kernel"])
+    assert np.all(layer["attention"]["query"]["bias"] == 0) and np.all(
+        layer["attention_layer_norm"]["scale"] == 1
+    )
+    assert not np.array_equal(
+        layer["attention"]["query"]["kernel"], layer["attention"]["key"]["kernel"]
+    )
 
 
 def test_initial_values_of_a_whole_normal(recipe):
-    recipe.model.hidden_size, recipe.model.vocab_size, recipe.model.initializer = 128, 5000, "normal"
-    table = np.asarray(initial_params(configs.resolve(recipe))["bert"]["embeddings"]["word_embeddings"]["embedding"])
+    recipe.model.hidden_size, recipe.model.vocab_size, recipe.model.initializer = (
+        128,
+        5000,
+        "normal",
+    )
+    table = np.asarray(
+        initial_params(without_data(configs.resolve(recipe)))["bert"]["embeddings"][
+            "word_embeddings"
+        ]["embedding"]
+    )
     assert table.std() == pytest.approx(0.02, rel=0.01) and np.abs(table).max() > 0.06
 
 
-@pytest.mark.parametrize("heads, last", [
-    ((), []), (("mlm", "nsp"), []), (("span",), []),
-    (("class",), [(0.3, (8, 1, 32))]), (("choice",), [(0.3, (8, 1, 32))]), (("tag",), [(0.3, (8, 16, 32))]),
-])
+@pytest.mark.parametrize(
+    "heads, last",
+    [
+        ((), []),
+        (("mlm", "nsp"), []),
+        (("span",), []),
+        (("class",), [(0.3, (8, 1, 32))]),
+        (("choice",), [(0.3, (8, 1, 32))]),
+        (("tag",), [(0.3, (8, 16, 32))]),
+    ],
+)
 def test_where_dropout_is(recipe, make_batch, heads, last):
-    """After the embeddings, on attention probabilities, on what each sub-layer gives; before some heads."""
-    recipe.model.update(dict(hidden_dropout=0.1, attention_dropout=0.2, classifier_dropout=0.3, num_labels=3))
+    """After the embeddings, on attention probabilities, on what each sub-layer gives; before some
+    heads."""
+    recipe.model.update(
+        dict(hidden_dropout=0.1, attention_dropout=0.2, classifier_dropout=0.3, num_labels=3)
+    )
     config = configs.resolve(recipe)
     found = []
 
@@ -188,7 +251,11 @@ def test_where_dropout_is(recipe, make_batch, heads, last):
     params = initial(config.model, heads, jax.random.key(0))
     with nn.intercept_methods(note):
         Bert(config.model, config.compute, heads).apply(
-            {"params": params}, make_batch(config), deterministic=False, rngs={"dropout": jax.random.key(0)})
+            {"params": params},
+            make_batch(config),
+            deterministic=False,
+            rngs={"dropout": jax.random.key(0)},
+        )
     hidden, attention = (0.1, (8, 16, 32)), (0.2, (8, 2, 16, 16))
     assert found == [hidden, *[attention, hidden, hidden] * 2, *last]
 
@@ -198,8 +265,15 @@ def test_dropout_is_the_rows_own(config, params, make_batch):
     batch = make_batch(config)
     key = {"dropout": jax.random.key(5)}
     whole = model(config).apply({"params": params}, batch, deterministic=False, rngs=key)
-    part = model(config).apply({"params": params}, {k: v[5:] for k, v in batch.items()}, rows=jnp.arange(5, 8),
-                               deterministic=False, rngs=key)
+    part = model(config).apply(
+        {"params": params},
+        {k: v[5:] for k, v in batch.items()},
+        rows=jnp.arange(5, 8),
+        deterministic=False,
+        rngs=key,
+    )
     np.testing.assert_allclose(part["mlm"], whole["mlm"][5:], atol=1e-5)
-    again = model(config).apply({"params": params}, batch, deterministic=False, rngs={"dropout": jax.random.key(6)})
+    again = model(config).apply(
+        {"params": params}, batch, deterministic=False, rngs={"dropout": jax.random.key(6)}
+    )
     assert not np.allclose(again["mlm"], whole["mlm"], atol=1e-3)

@@ -32,7 +32,9 @@ def test_layer_norm_by_its_formula():
 def test_rate_and_independence(generator, rate):
     key = jax.random.key(1, impl=generator)
     dropped = ~np.asarray(keep_mask(key, jnp.arange(64), (64, 33, 50), rate))
-    assert stats.binomtest(int(dropped.sum()), dropped.size, round(rate * 2**16) / 2**16).pvalue > 1e-4
+    assert (
+        stats.binomtest(int(dropped.sum()), dropped.size, round(rate * 2**16) / 2**16).pvalue > 1e-4
+    )
     # Neighbours along every dimension, and places that share a block, drop independently.
     for axis, distance in ((0, 1), (1, 1), (2, 1), (1, 9)):
         moved = np.moveaxis(dropped, axis, 0)
@@ -43,13 +45,17 @@ def test_rate_and_independence(generator, rate):
 def test_rows_are_functions_of_their_numbers():
     key = jax.random.key(3)
     whole = keep_mask(key, jnp.arange(8), (8, 6, 5), 0.3)
-    np.testing.assert_array_equal(keep_mask(key, jnp.array([6, 2]), (2, 6, 5), 0.3), whole[jnp.array([6, 2])])
+    np.testing.assert_array_equal(
+        keep_mask(key, jnp.array([6, 2]), (2, 6, 5), 0.3), whole[jnp.array([6, 2])]
+    )
     assert len({np.asarray(row).tobytes() for row in whole}) == 8
 
 
 def test_what_is_kept_is_scaled_up():
     x = jnp.ones((16, 40, 50))
-    dropped = Dropout(0.25).apply({}, x, jnp.arange(16), deterministic=False, rngs={"dropout": jax.random.key(0)})
+    dropped = Dropout(0.25).apply(
+        {}, x, jnp.arange(16), deterministic=False, rngs={"dropout": jax.random.key(0)}
+    )
     assert set(np.unique(dropped).tolist()) == {0.0, np.float32(1 / 0.75)}
     assert dropped.mean() == pytest.approx(1, abs=0.01)
     np.testing.assert_array_equal(Dropout(0.25).apply({}, x, jnp.arange(16), deterministic=True), x)

@@ -15,7 +15,9 @@ def test_choice_against_scipy():
     labels = rng.integers(0, 11, (3, 5))
     weights = rng.integers(0, 2, (3, 5)).astype(np.float32)
     terms = choice(jnp.asarray(logits), jnp.asarray(labels), jnp.asarray(weights))
-    chosen = np.take_along_axis(log_softmax(logits.astype(np.float64), axis=-1), labels[..., None], -1)[..., 0]
+    chosen = np.take_along_axis(
+        log_softmax(logits.astype(np.float64), axis=-1), labels[..., None], -1
+    )[..., 0]
     np.testing.assert_allclose(terms.loss, -(chosen * weights).sum(), rtol=1e-6)
     assert terms.correct == ((logits.argmax(-1) == labels) * weights).sum()
 
@@ -70,7 +72,10 @@ def test_several_labels_are_decided_each_by_itself():
 
 def test_tags_count_where_words_begin():
     logits = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
-    batch = dict(labels=np.array([[0, 1, 2, 0], [1, 1, 0, 2]]), label_weights=np.array([[0, 1, 1, 0], [0, 0, 1, 0.0]]))
+    batch = dict(
+        labels=np.array([[0, 1, 2, 0], [1, 1, 0, 2]]),
+        label_weights=np.array([[0, 1, 1, 0], [0, 0, 1, 0.0]]),
+    )
     expected = choice(logits, batch["labels"], batch["label_weights"])
     assert tag.terms(logits, batch) == expected and tag.weight(batch) == 3
 
@@ -78,9 +83,11 @@ def test_tags_count_where_words_begin():
 def test_ends_of_answers_are_chosen_among_the_tokens_of_their_example():
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(2, 7, 2)).astype(np.float32) * 5
-    batch = dict(segment_ids=np.array([[1, 1, 1, 2, 2, 2, 2], [1, 1, 1, 1, 0, 0, 0]]),
-                 labels=np.array([[[1, 2], [3, 3]], [[0, 3], [0, 0]]]),
-                 example_weights=np.array([[1, 1], [1, 0]], np.float32))
+    batch = dict(
+        segment_ids=np.array([[1, 1, 1, 2, 2, 2, 2], [1, 1, 1, 1, 0, 0, 0]]),
+        labels=np.array([[[1, 2], [3, 3]], [[0, 3], [0, 0]]]),
+        example_weights=np.array([[1, 1], [1, 0]], np.float32),
+    )
     expected, right = 0.0, 0
     for row, first, end, labels in ((0, 0, 3, (1, 2)), (0, 3, 7, (3, 3)), (1, 0, 4, (0, 3))):
         for which, label in enumerate(labels):
@@ -95,7 +102,11 @@ def test_ends_of_answers_are_chosen_among_the_tokens_of_their_example():
 def test_choices_of_a_question_are_told_apart():
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(2, 6, 1)).astype(np.float32)
-    batch = dict(labels=np.array([[2, 0], [1, 0]]),
-                 example_weights=np.array([[1, 0, 0, 1, 0, 0], [1, 0, 0, 0, 0, 0]], np.float32))
-    expected = choice(logits[..., 0].reshape(2, 2, 3), batch["labels"], np.array([[1, 1], [1, 0]], np.float32))
+    batch = dict(
+        labels=np.array([[2, 0], [1, 0]]),
+        example_weights=np.array([[1, 0, 0, 1, 0, 0], [1, 0, 0, 0, 0, 0]], np.float32),
+    )
+    expected = choice(
+        logits[..., 0].reshape(2, 2, 3), batch["labels"], np.array([[1, 1], [1, 0]], np.float32)
+    )
     assert multiple_choice.terms(logits, batch) == expected and multiple_choice.weight(batch) == 3

@@ -13,22 +13,30 @@ def make(**sizes):
 
 
 def test_data_takes_what_is_left():
-    assert dict(make(fsdp=2, tensor=2).shape) == dict(slice=1, data=2, fsdp=2, tensor=2, context=1, member=1)
+    assert dict(make(fsdp=2, tensor=2).shape) == dict(slice=1, data=2, fsdp=2, tensor=2)
     assert make(data=1).size == 1  # fewer devices than there are
 
 
 def test_hosts_of_gpus_are_no_slices(monkeypatch):
     """They have a `slice_index` each."""
+
     class Device:
         def __init__(self, number):
-            self.id, self.slice_index, self.platform, self.device_kind = number, number // 4, "gpu", "NVIDIA H100"
+            self.id, self.slice_index, self.platform, self.device_kind = (
+                number,
+                number // 4,
+                "gpu",
+                "NVIDIA H100",
+            )
             self.process_index = self.slice_index
 
     devices = [Device(number) for number in range(8)]
     made = {}
-    monkeypatch.setattr(meshes, "Mesh", lambda arranged, axes, axis_types: made.update(shape=arranged.shape))
+    monkeypatch.setattr(
+        meshes, "Mesh", lambda arranged, axes, axis_types: made.update(shape=arranged.shape)
+    )
     meshes.make_mesh(MeshConfig(fsdp=2), devices)
-    assert made["shape"] == (1, 4, 2, 1, 1, 1)
+    assert made["shape"] == (1, 4, 2, 1)
     with pytest.raises(UserError, match="is not the number of slices"):
         meshes.make_mesh(MeshConfig(slice=4), devices)
 
@@ -64,23 +72,28 @@ def test_rows_go_to_the_devices_and_come_back():
 RULES = MeshConfig().rules
 
 
-@pytest.mark.parametrize("name, shape, expected", [
-    ("bert/embeddings/word_embeddings/embedding", (64, 32), ("tensor", "fsdp")),
-    ("bert/embeddings/position_embeddings/embedding", (64, 32), (None, "fsdp")),
-    ("bert/encoder/layer_0/attention/query/kernel", (32, 32), ("fsdp", "tensor")),
-    ("1/mu/bert/encoder/layer_0/attention/query/kernel", (32, 32), ("fsdp", "tensor")),
-    ("bert/encoder/layers/attention/query/kernel", (2, 32, 32), (None, "fsdp", "tensor")),
-    ("bert/encoder/layer_0/attention/qkv/kernel", (32, 3, 32), ("fsdp", None, "tensor")),
-    ("bert/encoder/layer_0/attention/output/kernel", (32, 32), ("tensor", "fsdp")),
-    ("bert/encoder/layer_0/feed_forward/intermediate/bias", (64,), ("tensor",)),
-    ("bert/encoder/layer_0/attention_layer_norm/scale", (32,), ()),
-    ("bert/pooler/dense/kernel", (32, 32), ("fsdp",)),
-    ("mlm/bias", (64,), ("tensor",)),
-    ("nsp/dense/kernel", (32, 2), ()),
-    ("3/count", (), ()),
-])
+@pytest.mark.parametrize(
+    "name, shape, expected",
+    [
+        ("bert/embeddings/word_embeddings/embedding", (64, 32), ("tensor", "fsdp")),
+        ("bert/embeddings/position_embeddings/embedding", (64, 32), (None, "fsdp")),
+        ("bert/encoder/layer_0/attention/query/kernel", (32, 32), ("fsdp", "tensor")),
+        ("1/mu/bert/encoder/layer_0/attention/query/kernel", (32, 32), ("fsdp", "tensor")),
+        ("bert/encoder/layers/attention/query/kernel", (2, 32, 32), (None, "fsdp", "tensor")),
+        ("bert/encoder/layer_0/attention/qkv/kernel", (32, 3, 32), ("fsdp", None, "tensor")),
+        ("bert/encoder/layer_0/attention/output/kernel", (32, 32), ("tensor", "fsdp")),
+        ("bert/encoder/layer_0/feed_forward/intermediate/bias", (64,), ("tensor",)),
+        ("bert/encoder/layer_0/attention_layer_norm/scale", (32,), ()),
+        ("bert/pooler/dense/kernel", (32, 32), ("fsdp",)),
+        ("mlm/bias", (64,), ("tensor",)),
+        ("nsp/dense/kernel", (32, 2), ()),
+        ("3/count", (), ()),
+    ],
+)
 def test_rules(name, shape, expected):
-    assert partition_spec(name, shape, make(data=2, fsdp=2, tensor=2), RULES) == PartitionSpec(*expected)
+    assert partition_spec(name, shape, make(data=2, fsdp=2, tensor=2), RULES) == PartitionSpec(
+        *expected
+    )
 
 
 def test_a_dimension_that_does_not_divide():
@@ -89,12 +102,14 @@ def test_a_dimension_that_does_not_divide():
     with pytest.raises(UserError, match="word_embeddings") as error:
         partition_spec(name, (30522, 32), mesh, RULES)
     assert "--config.compute.vocab_multiple=4" in str(error.value)
-    assert partition_spec(name, (30522, 32), mesh, RULES, strict=False) == PartitionSpec(None, "fsdp")
+    assert partition_spec(name, (30522, 32), mesh, RULES, strict=False) == PartitionSpec(
+        None, "fsdp"
+    )
 
 
 def test_rules_of_the_recipe_count():
     rules = ((r"query/kernel$", (None, "tensor")),)
-    assert partition_spec("bert/query/kernel", (4, 4), make(tensor=2), rules) == PartitionSpec(None, "tensor")
+    assert partition_spec("bert/query/kernel", (4, 4), make(tensor=2), rules) == PartitionSpec(
+        None, "tensor"
+    )
     assert partition_spec("bert/key/kernel", (4, 4), make(tensor=2), rules) == PartitionSpec()
-
-

@@ -97,10 +97,17 @@ def test_collectives_are_found_in_fusions_once_and_between_slices():
     assert hlo.Collective("all-reduce", 16 * 4, (), 1, between_slices=True) in found
 
 
-@pytest.mark.parametrize("written, groups", [
-    ("mesh['a'=2,'b'=2] {'a'}", ((0, 2), (1, 3))), ("mesh['a'=2,'b'=2] {'b'}", ((0, 1), (2, 3))),
-    ("[2,2]<=[4]", ((0, 1), (2, 3))), ("[1,4]<=[4]", ((0, 1, 2, 3),)), ("[2,2]<=[2,2]T(1,0)", ((0, 2), (1, 3))),
-    ("{{0,3},{1,2}}", ((0, 3), (1, 2)))])
+@pytest.mark.parametrize(
+    "written, groups",
+    [
+        ("mesh['a'=2,'b'=2] {'a'}", ((0, 2), (1, 3))),
+        ("mesh['a'=2,'b'=2] {'b'}", ((0, 1), (2, 3))),
+        ("[2,2]<=[4]", ((0, 1), (2, 3))),
+        ("[1,4]<=[4]", ((0, 1, 2, 3),)),
+        ("[2,2]<=[2,2]T(1,0)", ((0, 2), (1, 3))),
+        ("{{0,3},{1,2}}", ((0, 3), (1, 2))),
+    ],
+)
 def test_groups_are_read_as_they_are_written(written, groups):
     before = "replica_groups=mesh['a'=2,'b'=4] {'a','b'}"
     assert before in MODULE
@@ -113,26 +120,48 @@ def test_what_has_no_estimate_is_named():
     assert hlo.cost(MODULE).uncosted == [
         hlo.Uncosted("custom-call tpu_custom_call", 512, 1000, 1),  # as the kernel says itself
         hlo.Uncosted("gather", 2 * 8 * row, 0, 1),  # not the whole table
-        hlo.Uncosted("scatter-add", 3 * 4 * row, 0, 1)]
+        hlo.Uncosted("scatter-add", 3 * 4 * row, 0, 1),
+    ]
 
 
-@pytest.mark.parametrize("before, after, what", [
-    ("constant(12)", "parameter(1)", "no constant bound"), ("direction=LT", "direction=NE", "no counter"),
-    ("copy(%zero.1)", "negate(%zero.1)", "begins at a value"),
-])
+@pytest.mark.parametrize(
+    "before, after, what",
+    [
+        ("constant(12)", "parameter(1)", "no constant bound"),
+        ("direction=LT", "direction=NE", "no counter"),
+        ("copy(%zero.1)", "negate(%zero.1)", "begins at a value"),
+    ],
+)
 def test_a_loop_that_is_not_counted_is_no_guess(before, after, what):
     with pytest.raises(ValueError, match=what):
         hlo.cost(MODULE.replace(before, after))
 
 
-@pytest.mark.parametrize("name, part", [
-    ("jit(step)/transpose(jvp(Bert))/bert/encoder/layer_1/attention/query/dot_general", "attention, backward"),
-    ("jit(step)/jvp(Bert)/bert/encoder/layers/feed_forward/output/dot_general", "feed-forward, forward"),
-    ("jit(step)/jvp(Bert)/bert/encoder/layer_0/attention_layer_norm/mul", "LayerNorm of layers, forward"),
-    ("jit(step)/jvp(Bert)/bert/encoder/layer_0/Dropout_0/select_n", "dropout and residuals of layers, forward"),
-    ("jit(step)/transpose(jvp(Bert))/mlm/transform/dot_general", "MLM head, backward"),
-    ("jit(step)/jvp(Bert)/nsp/dense/dot_general", "other heads, forward"), ("jit(step)/jvp()/sub", "loss, forward"),
-    ("jit(step)/mul", "optimiser, clipping, metrics"), ("", "unnamed (copies, layouts)"),
-])
+@pytest.mark.parametrize(
+    "name, part",
+    [
+        (
+            "jit(step)/transpose(jvp(Bert))/bert/encoder/layer_1/attention/query/dot_general",
+            "attention, backward",
+        ),
+        (
+            "jit(step)/jvp(Bert)/bert/encoder/layers/feed_forward/output/dot_general",
+            "feed-forward, forward",
+        ),
+        (
+            "jit(step)/jvp(Bert)/bert/encoder/layer_0/attention_layer_norm/mul",
+            "LayerNorm of layers, forward",
+        ),
+        (
+            "jit(step)/jvp(Bert)/bert/encoder/layer_0/Dropout_0/select_n",
+            "dropout and residuals of layers, forward",
+        ),
+        ("jit(step)/transpose(jvp(Bert))/mlm/transform/dot_general", "MLM head, backward"),
+        ("jit(step)/jvp(Bert)/nsp/dense/dot_general", "other heads, forward"),
+        ("jit(step)/jvp()/sub", "loss, forward"),
+        ("jit(step)/mul", "optimiser, clipping, metrics"),
+        ("", "unnamed (copies, layouts)"),
+    ],
+)
 def test_parts_of_the_model(name, part):
     assert part_of(name) == part

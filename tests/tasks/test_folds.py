@@ -32,7 +32,8 @@ def test_every_example_is_scored_once_and_learned_by_the_others(task):
         assert len(held_out) == 50 and sorted([*learned.ids, *held_out.ids]) == sorted(task.ids)
         for part in (learned, held_out):
             assert {int(number): content(part, i) for i, number in enumerate(part.ids)} == {
-                int(number): expected[int(number)] for number in part.ids}
+                int(number): expected[int(number)] for number in part.ids
+            }
         scored += held_out.ids.tolist()
         if task.kind == "classification":
             shares = [np.bincount(part.labels) / len(part) for part in (learned, held_out)]

@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bert_jax.config import TaskConfig, TokenizerConfig
-from bert_jax.data.builders.squad import Answer
+from bert_jax.importers.squad import Answer
 from bert_jax.tasks.examples import Examples
 from bert_jax.tasks.inputs import inputs_of, windows
 from bert_jax.tasks.tokenised import tokenise
@@ -12,11 +12,19 @@ from bert_jax.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from bert_jax.text.wordpiece import Encoder
 
 LETTERS = "abcdefghij"
-ENCODER = Encoder(Vocabulary((*SPECIAL_TOKENS, *LETTERS, *(f"##{c}" for c in LETTERS))), TokenizerConfig())
+ENCODER = Encoder(
+    Vocabulary((*SPECIAL_TOKENS, *LETTERS, *(f"##{c}" for c in LETTERS))), TokenizerConfig()
+)
 
 
-SMALL = st.tuples(st.lists(st.integers(0, 60), min_size=1, max_size=5), st.integers(1, 20), st.integers(1, 20))
-LARGE = st.tuples(st.lists(st.integers(300, 900), min_size=1, max_size=2), st.integers(150, 400), st.integers(60, 400))
+SMALL = st.tuples(
+    st.lists(st.integers(0, 60), min_size=1, max_size=5), st.integers(1, 20), st.integers(1, 20)
+)
+LARGE = st.tuples(
+    st.lists(st.integers(300, 900), min_size=1, max_size=2),
+    st.integers(150, 400),
+    st.integers(60, 400),
+)
 
 
 @given(st.one_of(SMALL, LARGE))
@@ -43,14 +51,21 @@ def test_windows_are_googles_and_each_token_counts_where_it_sees_most(drawn):
                 assert token not in counted
                 counted[token] = number
         for token in range(length):
-            seen = [100 * min(token - begin, begin + size - 1 - token) + size
-                    if begin <= token < begin + size else -1 for begin, size in expected]
+            seen = [
+                100 * min(token - begin, begin + size - 1 - token) + size
+                if begin <= token < begin + size
+                else -1
+                for begin, size in expected
+            ]
             assert counted[token] == seen.index(max(seen))  # the first of those that see as much
 
 
 def test_overlap_is_what_windows_share():
     task = questions(["a"], [" ".join(LETTERS)])
-    made = {how: inputs_of(task, TaskConfig(length=9, stride=2, stride_is=how)) for how in ("step", "overlap")}
+    made = {
+        how: inputs_of(task, TaskConfig(length=9, stride=2, stride_is=how))
+        for how in ("step", "overlap")
+    }
     assert made["step"].lengths[:, 1].tolist() == [5, 5, 5, 4]
     assert made["overlap"].lengths[:, 1].tolist() == [5, 5, 4]  # each a step of three
 
@@ -71,23 +86,43 @@ def test_long_questions_lose_their_end_and_say_so():
 def words(sentences, documents=None):
     labels = [np.arange(len(sentence), dtype=np.int32) for sentence in sentences]
     documents = None if documents is None else np.array(documents)
-    return tokenise(Examples("tagging", sentences, None, labels, np.arange(len(sentences)), tuple("OPQRSTUVWX"), {}, {},
-                             documents), ENCODER)
+    return tokenise(
+        Examples(
+            "tagging",
+            sentences,
+            None,
+            labels,
+            np.arange(len(sentences)),
+            tuple("OPQRSTUVWX"),
+            {},
+            {},
+            documents,
+        ),
+        ENCODER,
+    )
 
 
 def test_a_long_sentence_is_seen_in_windows_and_no_word_is_lost():
     task = words([list("abcdefghij"), ["ab", "c"]])
     inputs = inputs_of(task, TaskConfig(length=8))
-    assert inputs.examples.tolist() == [0, 0, 0, 1] and inputs.lengths[:, 0].tolist() == [6, 6, 4, 3]
+    assert inputs.examples.tolist() == [0, 0, 0, 1] and inputs.lengths[:, 0].tolist() == [
+        6,
+        6,
+        4,
+        3,
+    ]
     assert inputs.counted.tolist() == [[0, 5], [5, 8], [8, 10], [10, 13]]
 
 
-@pytest.mark.parametrize("context, documents, lengths, counted", [
-    ("sentence", [0, 0, 1], [2, 1, 2], [[0, 2], [2, 3], [3, 5]]),
-    ("document", [0, 0, 1], [3, 2], [[0, 3], [3, 5]]),
-    ("document", [0, 1, 2], [2, 1, 2], [[0, 2], [2, 3], [3, 5]]),
-    ("document", None, [2, 1, 2], [[0, 2], [2, 3], [3, 5]]),
-])
+@pytest.mark.parametrize(
+    "context, documents, lengths, counted",
+    [
+        ("sentence", [0, 0, 1], [2, 1, 2], [[0, 2], [2, 3], [3, 5]]),
+        ("document", [0, 0, 1], [3, 2], [[0, 3], [3, 5]]),
+        ("document", [0, 1, 2], [2, 1, 2], [[0, 2], [2, 3], [3, 5]]),
+        ("document", None, [2, 1, 2], [[0, 2], [2, 3], [3, 5]]),
+    ],
+)
 def test_windows_are_over_sentences_or_over_documents(context, documents, lengths, counted):
     task = words([["a", "b"], ["c"], ["d", "e"]], documents)
     inputs = inputs_of(task, TaskConfig(length=10, context=context))

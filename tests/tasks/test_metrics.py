@@ -18,8 +18,13 @@ def no_warnings():
 def test_two_classes_by_hand():
     labels, predictions = [1, 1, 1, 0, 0, 0, 0, 1], [1, 1, 0, 0, 0, 1, 0, 0]
     # 2 true positives, 1 false one, 2 missed, 3 true negatives.
-    expected = dict(accuracy=5 / 8, f1=2 * 2 / (2 * 2 + 1 + 2), macro_f1=(4 / 7 + 6 / 9) / 2, micro_f1=5 / 8,
-                    matthews=(2 * 3 - 1 * 2) / (3 * 4 * 4 * 5) ** 0.5)
+    expected = dict(
+        accuracy=5 / 8,
+        f1=2 * 2 / (2 * 2 + 1 + 2),
+        macro_f1=(4 / 7 + 6 / 9) / 2,
+        micro_f1=5 / 8,
+        matthews=(2 * 3 - 1 * 2) / (3 * 4 * 4 * 5) ** 0.5,
+    )
     scores = score(list(expected), labels, predictions)
     assert scores.pop("mean") == pytest.approx(np.mean(list(expected.values())))
     assert scores == pytest.approx(expected)
@@ -28,19 +33,25 @@ def test_two_classes_by_hand():
 def test_exactly_the_libraries():
     rng = np.random.default_rng(0)
     labels, predictions = rng.integers(0, 3, (2, 500))
-    assert score(["matthews"], labels, predictions) == {"matthews": sklearn.matthews_corrcoef(labels, predictions)}
+    assert score(["matthews"], labels, predictions) == {
+        "matthews": sklearn.matthews_corrcoef(labels, predictions)
+    }
     assert score(["macro_f1"], labels, predictions)["macro_f1"] == sklearn.f1_score(
-        labels, predictions, average="macro")
+        labels, predictions, average="macro"
+    )
     numbers = rng.normal(size=(2, 500)).round(1)
     assert score(["pearson", "spearman"], *numbers) == {
-        "pearson": (p := stats.pearsonr(*numbers).statistic), "spearman": (s := stats.spearmanr(*numbers).statistic),
-        "mean": (p + s) / 2}
+        "pearson": (p := stats.pearsonr(*numbers).statistic),
+        "spearman": (s := stats.spearmanr(*numbers).statistic),
+        "mean": (p + s) / 2,
+    }
 
 
 def test_ties_take_their_mean_rank():
     # Ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4.
-    assert score(["spearman"], [1.0, 2.0, 3.0, 4.0], [0.0, 5.0, 5.0, 9.0])["spearman"] == pytest.approx(
-        4.5 / (4.5 * 5) ** 0.5)
+    assert score(["spearman"], [1.0, 2.0, 3.0, 4.0], [0.0, 5.0, 5.0, 9.0])[
+        "spearman"
+    ] == pytest.approx(4.5 / (4.5 * 5) ** 0.5)
 
 
 def test_several_labels_an_example():

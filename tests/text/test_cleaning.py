@@ -1,6 +1,7 @@
 from bert_jax.text.cleaning import CLEANERS, wiki40b, wikipedia
 
-# In the form that TFDS's builders give: paragraphs are lines, markup is gone, sections begin with their headings.
+# In the form that TFDS's builders give: paragraphs are lines, markup is gone, sections begin with
+# their headings.
 ARTICLE = """Ashford is a town in the county of Kent. It lies on the Great Stour at the southern edge of the Downs.
 The town has been a market town since the Middle Ages.
 
@@ -34,10 +35,13 @@ Category:Ashford, Kent
 
 def test_wikipedia_keeps_its_prose_alone():
     assert wikipedia(ARTICLE).split("\n\n") == [
-        "Ashford is a town in the county of Kent. It lies on the Great Stour at the southern edge of the Downs.",
+        "Ashford is a town in the county of Kent. It lies on the Great Stour at the southern edge "
+        "of the Downs.",
         "The town has been a market town since the Middle Ages.",
-        "There was a settlement since the Iron Age, with a barrow being discovered in 1951 (see below).",
-        "The town originates from a settlement established in 893 AD by inhabitants escaping a raid!”",
+        "There was a settlement since the Iron Age, with a barrow being discovered in 1951 (see "
+        "below).",
+        "The town originates from a settlement established in 893 AD by inhabitants escaping a "
+        "raid!”",
     ]
     assert wikipedia("Kent\n\nList of towns\n") == ""
 
@@ -51,8 +55,11 @@ def test_wikipedia_of_other_scripts():
 
 
 def test_wiki40b_keeps_its_paragraphs():
-    article = ("\n_START_ARTICLE_\nAshford\n\n_START_PARAGRAPH_\nA town in Kent._NEWLINE_It lies on a river.\n\n"
-               "_START_SECTION_\nHistory\n\n_START_PARAGRAPH_\nIt is old.\n\n_START_SECTION_\nEconomy\n")
+    article = (
+        "\n_START_ARTICLE_\nAshford\n\n_START_PARAGRAPH_\nA town in Kent._NEWLINE_It lies on a "
+        "river.\n\n"
+        "_START_SECTION_\nHistory\n\n_START_PARAGRAPH_\nIt is old.\n\n_START_SECTION_\nEconomy\n"
+    )
     assert wiki40b(article) == "A town in Kent.\n\nIt lies on a river.\n\nIt is old."
     assert wiki40b("No markers.\n") == "No markers."
 

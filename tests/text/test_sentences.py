@@ -11,7 +11,10 @@ def test_split_reads_on_over_hard_wrapped_lines_and_abbreviations():
 
 def test_a_blank_line_ends_a_sentence_even_one_with_white_space():
     assert split("A heading\n \t\nThe text of it.\r\n\r\nNo stop here\n\n\n") == [
-        "A heading", "The text of it.", "No stop here"]
+        "A heading",
+        "The text of it.",
+        "No stop here",
+    ]
 
 
 def test_split_knows_languages():

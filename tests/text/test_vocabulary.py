@@ -5,8 +5,21 @@ import pytest
 from bert_jax.errors import UserError
 from bert_jax.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
-TOKENS = ("[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##a", "#", "é",
-          "\u2028", "\x85", "##\u3000")
+TOKENS = (
+    "[PAD]",
+    "[unused0]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "a",
+    "##a",
+    "#",
+    "é",
+    "\u2028",
+    "\x85",
+    "##\u3000",
+)
 
 
 def write(path, text: str, encoding="utf-8"):
@@ -27,7 +40,13 @@ def test_lines_end_at_newlines_only_and_lose_carriage_returns(tmp_path):
 
 def test_ids_of_special_tokens_are_their_lines():
     vocabulary = Vocabulary(TOKENS)
-    assert (vocabulary.pad, vocabulary.unk, vocabulary.cls, vocabulary.sep, vocabulary.mask) == (0, 2, 3, 4, 5)
+    assert (vocabulary.pad, vocabulary.unk, vocabulary.cls, vocabulary.sep, vocabulary.mask) == (
+        0,
+        2,
+        3,
+        4,
+        5,
+    )
     assert len(vocabulary) == 13
 
 
@@ -52,11 +71,14 @@ def test_a_missing_special_token_is_named(tmp_path, special):
     assert f"lacks {special}\n" in str(error.value) and str(path) in str(error.value)
 
 
-@pytest.mark.parametrize("content, said", [
-    (b"", "is empty"),
-    ("\n".join([*TOKENS, "a"]).encode(), "'a' on lines 7 and 14"),
-    ("\n".join(TOKENS).encode("latin-1", "ignore"), "byte 0xe9 on line 10"),
-])
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (b"", "is empty"),
+        ("\n".join([*TOKENS, "a"]).encode(), "'a' on lines 7 and 14"),
+        ("\n".join(TOKENS).encode("latin-1", "ignore"), "byte 0xe9 on line 10"),
+    ],
+)
 def test_a_file_that_is_no_vocabulary_is_refused(tmp_path, content, said):
     (tmp_path / "vocab.txt").write_bytes(content)
     with pytest.raises(UserError, match=said):

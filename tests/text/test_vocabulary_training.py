@@ -28,11 +28,16 @@ def config(size: int = 400, characters: int = 1000, **keys) -> TokenizerConfig:
 
 
 def texts(number: int = 300) -> list[str]:
-    """Made-up words, many of them equally frequent: ties among characters and among pairs are the rule."""
+    """Made-up words, many of them equally frequent: ties among characters and among pairs are the
+    rule."""
     draw = random.Random(0)
     syllables = [a + b for a in "bcdfghklmnprst" for b in "aeiouäéàßøж中"]
-    return ["".join(draw.choices(syllables, k=draw.randint(1, 4))).capitalize() + draw.choice([" ", ", ", ".\n"])
-            + " ".join("".join(draw.choices(syllables, k=2)) for _ in range(5)) for _ in range(number)]
+    return [
+        "".join(draw.choices(syllables, k=draw.randint(1, 4))).capitalize()
+        + draw.choice([" ", ", ", ".\n"])
+        + " ".join("".join(draw.choices(syllables, k=2)) for _ in range(5))
+        for _ in range(number)
+    ]
 
 
 def test_size_and_order():
@@ -42,8 +47,8 @@ def test_size_and_order():
     words = count_words(texts(), config(lowercase=False))
     letters = sorted({letter for word in words for letter in word})
     inner = sorted({"##" + letter for word in words for letter in word[1:]})
-    assert vocabulary.tokens[5:5 + len(letters) + len(inner)] == (*letters, *inner)
-    merges = vocabulary.tokens[5 + len(letters) + len(inner):]
+    assert vocabulary.tokens[5 : 5 + len(letters) + len(inner)] == (*letters, *inner)
+    merges = vocabulary.tokens[5 + len(letters) + len(inner) :]
     assert merges and all(len(token.removeprefix("##")) > 1 for token in merges)
 
 
@@ -80,9 +85,15 @@ def test_words_are_counted_as_the_tokenizer_sees_them():
 
 
 def test_words_are_counted_by_the_rules_of_the_recipe():
-    assert count_words(["Á\ue000 中国"], config(rules="google", lowercase=False)) == Counter(["Á\ue000", "中", "国"])
-    assert count_words(["A\u0301\ue000"], config(rules="huggingface", lowercase=False)) == Counter(["Á"])
-    assert count_words(["Á 中国"], config(accents="keep", split_cjk=False)) == Counter(["á", "中国"])
+    assert count_words(["Á\ue000 中国"], config(rules="google", lowercase=False)) == Counter(
+        ["Á\ue000", "中", "国"]
+    )
+    assert count_words(["A\u0301\ue000"], config(rules="huggingface", lowercase=False)) == Counter(
+        ["Á"]
+    )
+    assert count_words(["Á 中国"], config(accents="keep", split_cjk=False)) == Counter(
+        ["á", "中国"]
+    )
 
 
 def test_too_little_text_and_too_many_characters_are_refused():
@@ -97,13 +108,27 @@ def test_too_little_text_and_too_many_characters_are_refused():
 @pytest.mark.full
 def test_the_same_in_any_process_with_any_threads_hash_seed_and_order_of_texts():
     def digest(order: int, threads: int, seed: int) -> str:
-        environment = os.environ | {"RAYON_NUM_THREADS": str(threads), "PYTHONHASHSEED": str(seed),
-                                    "PYTHONPATH": os.pathsep.join(sys.path)}
+        environment = os.environ | {
+            "RAYON_NUM_THREADS": str(threads),
+            "PYTHONHASHSEED": str(seed),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
         command = [sys.executable, "-c", SCRIPT, os.path.dirname(__file__), str(order)]
-        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            command, env=environment, check=True, capture_output=True, text=True
+        ).stdout.strip()
 
-    digests = {digest(order, threads, seed) for order, threads, seed in
-               [(0, 1, 0), (0, 1, 0), (0, 2, 1), (1, 2, 2), (2, 1, 3), (3, 2, 4)]}
+    digests = {
+        digest(order, threads, seed)
+        for order, threads, seed in [
+            (0, 1, 0),
+            (0, 1, 0),
+            (0, 2, 1),
+            (1, 2, 2),
+            (2, 1, 3),
+            (3, 2, 4),
+        ]
+    }
     assert len(digests) == 1
     assert digests == {train(texts(), config(characters=30)).digest}
 
@@ -112,4 +137,6 @@ def test_the_same_twice_in_this_process_and_in_another_order():
     shuffled = texts()
     random.Random(1).shuffle(shuffled)
     first = train(texts(), config(characters=30))
-    assert isinstance(first, Vocabulary) and all(train(shuffled, config(characters=30)) == first for _ in range(3))
+    assert isinstance(first, Vocabulary) and all(
+        train(shuffled, config(characters=30)) == first for _ in range(3)
+    )

@@ -30,9 +30,22 @@ def start(recipe, workdir, *more, devices=1, empty_in=None, **popen):
     environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
     empty = (empty_in or workdir.parent) / "empty.py"
     empty.write_text("from bert_jax.config import recipe as get_config\n")
-    command = [sys.executable, str(ROOT / "train.py"), f"--config={empty}", f"--workdir={workdir}", *arguments(recipe)]
-    return subprocess.Popen([*command, *more], cwd=ROOT, env=environment, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, **popen)
+    command = [
+        sys.executable,
+        str(ROOT / "train.py"),
+        f"--config={empty}",
+        f"--workdir={workdir}",
+        *arguments(recipe),
+    ]
+    return subprocess.Popen(
+        [*command, *more],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **popen,
+    )
 
 
 def finish(process, status=0) -> str:
@@ -46,8 +59,17 @@ def start_hosts(recipe, workdir, hosts=2, **more) -> list:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    return [start(recipe, workdir, f"--coordinator=localhost:{port}", f"--hosts={hosts}", f"--host_index={i}", **more)
-            for i in range(hosts)]
+    return [
+        start(
+            recipe,
+            workdir,
+            f"--coordinator=localhost:{port}",
+            f"--hosts={hosts}",
+            f"--host_index={i}",
+            **more,
+        )
+        for i in range(hosts)
+    ]
 
 
 @pytest.fixture
@@ -75,16 +97,22 @@ def test_killed_at_random_and_resumed_is_bit_equal(long_recipe, tmp_path, final_
         process.communicate()
         kills += 1
     finish(start(long_recipe, tmp_path / "killed"))
-    jax.tree.map(np.testing.assert_array_equal, final_state(long_recipe, tmp_path / "whole"),
-                 final_state(long_recipe, tmp_path / "killed"))
-    whole, killed = ([json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
-                     for name in ("whole", "killed"))
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        final_state(long_recipe, tmp_path / "whole"),
+        final_state(long_recipe, tmp_path / "killed"),
+    )
+    whole, killed = (
+        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("whole", "killed")
+    )
     timing = ("seconds", "per_second", "share")
 
     def untimed(line):
         return {name: value for name, value in line.items() if not name.endswith(timing)}
 
-    # A line is the mean since the line before; a resume begins a new window, so only whole windows compare.
+    # A line is the mean since the line before; a resume begins a new window, so only whole windows
+    # compare.
     assert untimed(whole[-1]) == untimed(killed[-1])
     assert len({line["step"] for line in killed if line["kind"] == "train"}) >= 25
 
@@ -115,7 +143,8 @@ def test_what_fails_on_the_first_host_ends_on_all(long_recipe, tmp_path):
 
 @pytest.mark.parametrize("hosts", [2, 4])
 def test_hosts_are_one_run(long_recipe, tmp_path, final_state, hosts):
-    """Processes of one device each against one process of as many: the same scores and the same parameters."""
+    """Processes of one device each against one process of as many: the same scores and the same
+    parameters."""
     long_recipe.train.steps = 8
     long_recipe.checkpoint.every = 4
     long_recipe.mesh.data = -1
@@ -123,12 +152,17 @@ def test_hosts_are_one_run(long_recipe, tmp_path, final_state, hosts):
     outputs = [finish(host) for host in start_hosts(long_recipe, tmp_path / "several", hosts)]
     assert f"{hosts} host(s)" in outputs[0] and "step 8/8" in outputs[0]
     assert not any("step 8/8" in output for output in outputs[1:])
-    one, several = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("one", "several"))
+    one, several = (
+        json.loads((tmp_path / name / "results.json").read_text()) for name in ("one", "several")
+    )
     assert one["mlm_loss"] == pytest.approx(several["mlm_loss"], rel=1e-6)
     assert one["baselines"] == several["baselines"]
     # Sums over devices round otherwise than within one, and Adam makes much of little.
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), final_state(long_recipe, tmp_path / "one"),
-                 final_state(long_recipe, tmp_path / "several"))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4),
+        final_state(long_recipe, tmp_path / "one"),
+        final_state(long_recipe, tmp_path / "several"),
+    )
 
 
 def test_two_hosts_start_from_a_run_of_ours(long_recipe, tmp_path):
@@ -140,4 +174,6 @@ def test_two_hosts_start_from_a_run_of_ours(long_recipe, tmp_path):
     long_recipe.tokenizer.vocab_file = long_recipe.store.dir = ""
     outputs = [finish(host) for host in start_hosts(long_recipe, tmp_path / "two")]
     assert "all parameters are there" in outputs[0] and "step 4/4" in outputs[0]
-    assert (tmp_path / "two" / "vocab.txt").read_text() == (tmp_path / "first" / "vocab.txt").read_text()
+    assert (tmp_path / "two" / "vocab.txt").read_text() == (
+        tmp_path / "first" / "vocab.txt"
+    ).read_text()

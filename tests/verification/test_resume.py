@@ -51,21 +51,51 @@ def test_training_that_fails_is_said(run_recipe, tmp_path):
     run_recipe.corpus.name = "missing"
     run_recipe.store.dir = str(tmp_path / "store")
     (found,) = resume.check(configs.resolve(run_recipe), tmp_path)
-    assert found.passed is False and "train.py ended with status 2" in found.found and "missing" in found.found
+    assert (
+        found.passed is False
+        and "train.py ended with status 2" in found.found
+        and "missing" in found.found
+    )
 
 
 def test_the_command_writes_a_report(run_recipe, tmp_path):
     (tmp_path / "recipe.py").write_text(
-        "import json\nfrom bert_jax.config import recipe\n\n\ndef get_config():\n    config = recipe()\n"
-        f"    config.update(json.loads({run_recipe.to_json()!r}))\n    return config\n")
-    command = [sys.executable, "-m", "bert_jax", "verify", f"--config={tmp_path / 'recipe.py'}",
-               f"--workdir={tmp_path / 'verify'}"]
+        "import json\nfrom bert_jax.config import recipe\n\n\ndef get_config():\n    config = "
+        "recipe()\n"
+        f"    config.update(json.loads({run_recipe.to_json()!r}))\n    return config\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "bert_jax",
+        "verify",
+        f"--config={tmp_path / 'recipe.py'}",
+        f"--workdir={tmp_path / 'verify'}",
+    ]
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([*command, "--config.mesh.data=2"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--config.mesh.data=2"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 of 14 checks failed" in done.stdout
     report = (tmp_path / "verify" / "verify.md").read_text()
-    assert "| loss, 2 devices beside one | " in report and "| all" in report and "- packages: jax" in report
-    done = subprocess.run([*command, "--config.mesh.data=16", "--only", "parity"], cwd=ROOT, env=environment,
-                          capture_output=True, text=True)
-    assert done.returncode == 1 and "the check ended with status 2" in (tmp_path / "verify" / "verify.md").read_text()
+    assert (
+        "| loss, 2 devices beside one | " in report
+        and "| all" in report
+        and "- packages: jax" in report
+    )
+    done = subprocess.run(
+        [*command, "--config.mesh.data=16", "--only", "parity"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (
+        done.returncode == 1
+        and "the check ended with status 2" in (tmp_path / "verify" / "verify.md").read_text()
+    )

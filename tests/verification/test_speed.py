@@ -9,9 +9,20 @@ from bert_jax.verification import speed
 def test_a_run_has_a_speed_and_its_data_comes_faster(run_recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(speed, "STEPS", 3)
     found = {one.what: one for one in speed.check(configs.resolve(run_recipe), tmp_path)}
-    assert list(found) == ["a step", "preflight's prediction", "memory a device", "the input pipeline"]
-    assert "sequences a second" in found["a step"].found and "by shapes" in found["memory a device"].found
-    assert found["preflight's prediction"].passed is None and "no TPU" in found["preflight's prediction"].found
+    assert list(found) == [
+        "a step",
+        "preflight's prediction",
+        "memory a device",
+        "the input pipeline",
+    ]
+    assert (
+        "sequences a second" in found["a step"].found
+        and "by shapes" in found["memory a device"].found
+    )
+    assert (
+        found["preflight's prediction"].passed is None
+        and "no TPU" in found["preflight's prediction"].found
+    )
     assert "times the step's" in found["the input pipeline"].found
 
 

@@ -1,0 +1,68 @@
+"""Sinks that a run's metrics are written to.
+
+`metrics.jsonl` is always written; the others are named in `log.sinks`. A sink is one file here and
+one line in SINKS.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from bert_jax.errors import UserError, nearest
+from bert_jax.runs.sinks.jsonl import JsonLines
+from bert_jax.runs.sinks.tensorboard import TensorBoard
+
+
+class Sink(Protocol):
+    """Takes metrics as they come."""
+
+    def write(self, step: int, kind: str, metrics: dict[str, float]) -> None:
+        """Takes the metrics of a step; `kind` is 'train' or 'held_out'."""
+        ...
+
+    def close(self) -> None:
+        """Makes sure that all is written."""
+        ...
+
+
+SINKS: dict[str, Callable[[Path, int], Sink]] = {
+    "tensorboard": TensorBoard,
+}
+
+
+class Sinks:
+    """All sinks of a run as one.
+
+    Args:
+        workdir: of the run.
+        step: the step from which the run goes on; what was written of later steps is dropped.
+        names: keys of SINKS, beside `metrics.jsonl`.
+        writes: false on all hosts but the first, which write nothing.
+    """
+
+    def __init__(self, workdir: Path, step: int, names: tuple[str, ...], writes: bool = True):
+        self._sinks: list[Sink] = []
+        if writes:
+            self._sinks = [JsonLines(workdir, step)]
+            self._sinks += [SINKS[name](workdir, step) for name in names]
+
+    def write(self, step: int, kind: str, metrics: dict[str, float]) -> None:
+        for sink in self._sinks:
+            sink.write(step, kind, metrics)
+
+    def close(self) -> None:
+        for sink in self._sinks:
+            sink.close()
+
+
+def check_sinks(names: tuple[str, ...]) -> None:
+    """Raises a UserError if a name is not that of a sink."""
+    for name in names:
+        if name not in SINKS:
+            close = nearest(name, SINKS)
+            raise UserError(
+                "config.log.sinks names a sink that does not exist",
+                found=repr(name),
+                expected=f"some of {', '.join(SINKS)}",
+                hint=f"did you mean {close!r}?" if close else None,
+            )

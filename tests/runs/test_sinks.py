@@ -1,0 +1,54 @@
+"""Sinks take the same metrics, and what a resumed run writes anew does not stand twice."""
+
+import json
+import sys
+import types
+
+import pytest
+
+from bert_jax.errors import UserError
+from bert_jax.runs import files
+from bert_jax.runs.sinks import SINKS, Sinks, check_sinks
+from bert_jax.runs.sinks.jsonl import read
+
+
+def test_a_resumed_run_writes_its_later_lines_anew(tmp_path):
+    sinks = Sinks(tmp_path, 0, ())
+    for step in (2, 4):
+        sinks.write(step, "train", dict(loss=1.0 / step))
+    sinks.close()
+    with (tmp_path / files.METRICS).open("a") as file:
+        file.write('{"step": 6, "ki')  # a kill cut this line short
+    sinks = Sinks(tmp_path, 2, ())
+    sinks.write(4, "train", dict(loss=0.3))
+    sinks.close()
+    lines = read(tmp_path / files.METRICS)
+    assert [(line["step"], line["loss"]) for line in lines] == [(2, 0.5), (4, 0.3)]
+
+
+def test_sinks_are_a_list_that_can_be_added_to(tmp_path, monkeypatch):
+    written = []
+
+    class Recorder:
+        def __init__(self, workdir, step):
+            written.append((workdir, step))
+
+        def write(self, step, kind, metrics):
+            written.append((step, kind, metrics))
+
+        def close(self):
+            written.append("closed")
+
+    monkeypatch.setitem(SINKS, "recorder", Recorder)
+    sinks = Sinks(tmp_path, 3, ("recorder",))
+    sinks.write(4, "held_out", dict(mlm_loss=2.0))
+    sinks.close()
+    assert written == [(tmp_path, 3), (4, "held_out", dict(mlm_loss=2.0)), "closed"]
+    Sinks(tmp_path, 3, ("recorder",), writes=False).write(5, "train", {})
+    assert len(written) == 3
+
+
+def test_an_unknown_sink_is_refused_by_its_name():
+    with pytest.raises(UserError, match="config.log.sinks") as error:
+        check_sinks(("tensorbord",))
+    assert "did you mean 'tensorboard'?" in str(error.value)
