@@ -9,8 +9,9 @@ from bert_jax.config.keys import Options, key, selected, selector
 class OptimizerConfig:
     name: str = selector(
         "bert_adam",
-        "Optimiser: Adam without bias correction, as in Google's code (bert_adam); AdamW; or "
-        "LAMB, which scales each update by the norm of its parameter",
+        "Optimiser: Adam without bias correction, as in Google's code (bert_adam); AdamW; LAMB, "
+        "which scales each update by the norm of its parameter; Lion; or Muon for the encoder's "
+        "matrices, with AdamW for all other parameters",
     )
     learning_rate: float = key(1e-4, "Peak learning rate")
     b1: float = key(0.9, "Decay rate of the first moment", below=1)

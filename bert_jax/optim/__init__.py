@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from bert_jax.config import OptimizerConfig, Options
-from bert_jax.optim import adamw, bert_adam, lamb
+from bert_jax.optim import adamw, bert_adam, lamb, lion, muon
 from bert_jax.optim.layerwise import scale_by_depth
 from bert_jax.optim.masks import decay_mask, zero_frozen
 from bert_jax.optim.schedules import warmup_schedule
@@ -42,6 +42,8 @@ OPTIMIZERS: Mapping[str, Optimizer] = {
     "bert_adam": bert_adam,
     "adamw": adamw,
     "lamb": lamb,
+    "lion": lion,
+    "muon": muon,
 }
 
 
