@@ -11,7 +11,8 @@ class PositionConfig:
 
     name: str = selector(
         "absolute",
-        "Position encoding: a learned embedding per position, as in BERT (absolute)",
+        "Position encoding: a learned embedding per position, as in BERT (absolute), or a rotation "
+        "of queries and keys by their position (rotary)",
     )
     options: Options = selected()
 
@@ -22,7 +23,8 @@ class NormConfig:
 
     placement: str = selector(
         "post",
-        "Place of LayerNorm: after each residual connection, as in BERT (post)",
+        "Place of LayerNorm: after each residual connection, as in BERT (post), or before each "
+        "sub-layer and after the last layer (pre)",
     )
     options: Options = selected()
 

@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax
 
 from bert_jax.config import ComputeConfig, ModelConfig, Options, Schema
-from bert_jax.model import absolute, post_norm
+from bert_jax.model import absolute, post_norm, pre_norm, rotary
 
 
 class Position(Protocol):
@@ -65,8 +65,8 @@ class NormPlacement(Protocol):
         ...
 
 
-POSITIONS: Mapping[str, Position] = {"absolute": absolute}
-NORM_PLACEMENTS: Mapping[str, NormPlacement] = {"post": post_norm}
+POSITIONS: Mapping[str, Position] = {"absolute": absolute, "rotary": rotary}
+NORM_PLACEMENTS: Mapping[str, NormPlacement] = {"post": post_norm, "pre": pre_norm}
 
 # The keys of what is registered, by the section of `model` that selects it.
 REGISTRIES: Mapping[str, Mapping[str, type[Options]]] = {

@@ -64,6 +64,8 @@ def test_an_architectural_key_without_a_rule_is_refused_even_at_its_default(tmp_
     "key, value, expected, formats",
     [
         ("model.activation", "swiglu", "'gelu_erf'", "hf tf1"),
+        ("model.position.name", "rotary", "'absolute'", "hf tf1"),
+        ("model.norm.placement", "pre", "'post'", "hf tf1"),
         ("model.causal", True, "False", "tf1"),
         ("probe.features", "last", "'': there is no BiLSTM", "hf tf1"),
         ("tokenizer.accents", "keep", "'with_case'", "tf1"),
@@ -93,6 +95,13 @@ def test_a_value_that_a_format_does_not_list_is_refused(tmp_path, key, value, ex
         assert f"{key} = {value!r}" in str(error.value)
         assert f"{key} = {expected}" in str(error.value) and "try:" in str(error.value)
         assert not (tmp_path / "new").exists()
+
+
+def test_options_of_a_value_that_is_refused_are_named_too(tmp_path):
+    model = architecture(dict(position=dict(name="rotary", rotary=dict(base=500.0))))
+    with pytest.raises(UserError) as error:
+        check(made(tmp_path, model), tmp_path / "new", "hf")
+    assert "model.position.rotary.base = 500.0" in str(error.value)
 
 
 def test_rules_look_at_what_is_exported(tmp_path):
