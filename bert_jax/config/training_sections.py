@@ -224,7 +224,8 @@ class LogConfig:
     )
     sinks: tuple = key(
         ("tensorboard",),
-        "Further destinations of the metrics: tensorboard. WORKDIR/metrics.jsonl is always written",
+        "Further destinations of the metrics: tensorboard, wandb. WORKDIR/metrics.jsonl is always "
+        "written",
         items=str,
         free=True,
     )

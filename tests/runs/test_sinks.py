@@ -52,3 +52,35 @@ def test_an_unknown_sink_is_refused_by_its_name():
     with pytest.raises(UserError, match="config.log.sinks") as error:
         check_sinks(("tensorbord",))
     assert "did you mean 'tensorboard'?" in str(error.value)
+
+
+def test_weights_and_biases_gets_what_the_others_get(tmp_path, monkeypatch):
+    calls = []
+
+    class Run:
+        def log(self, values, step):
+            calls.append((step, values))
+
+        def finish(self):
+            calls.append("finished")
+
+    def init(**settings):
+        calls.append(settings)
+        return Run()
+
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(init=init))
+    (tmp_path / files.CONFIG).write_text(json.dumps(dict(seed=1)))
+    for step in (0, 2):
+        sinks = Sinks(tmp_path, step, ("wandb",))
+        sinks.write(step + 2, "train", dict(loss=1.5))
+        sinks.close()
+    first, logged, finished, second, *_ = calls
+    assert (logged, finished) == ((2, {"train/loss": 1.5}), "finished")
+    assert first == second and first["resume"] == "allow" and first["config"] == dict(seed=1)
+
+
+def test_weights_and_biases_is_asked_for_by_name_where_it_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(UserError, match="names wandb") as error:
+        Sinks(tmp_path, 0, ("wandb",))
+    assert "pip install wandb" in str(error.value)

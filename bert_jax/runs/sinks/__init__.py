@@ -11,6 +11,7 @@ from typing import Protocol
 from bert_jax.errors import UserError, nearest
 from bert_jax.runs.sinks.jsonl import JsonLines
 from bert_jax.runs.sinks.tensorboard import TensorBoard
+from bert_jax.runs.sinks.wandb import WeightsAndBiases
 
 
 class Sink(Protocol):
@@ -27,6 +28,7 @@ class Sink(Protocol):
 
 SINKS: dict[str, Callable[[Path, int], Sink]] = {
     "tensorboard": TensorBoard,
+    "wandb": WeightsAndBiases,
 }
 
 
