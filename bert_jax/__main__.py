@@ -10,6 +10,8 @@ COMMANDS = {
     "prepare": "make the corpora, labelled data sets, vocabularies and token stores of recipes",
     "preflight": "predict memory and speed of a recipe on a TPU slice, without one",
     "predict": "predict new text with a fine-tuned model",
+    "encode": "turn texts into vectors",
+    "fill-mask": "predict the tokens behind [MASK]",
     "report": "show a run and plot its curves",
     "verify": "check this hardware: numbers, speed, input pipeline, and resuming a killed run",
 }
@@ -31,7 +33,7 @@ def main(argv: list[str]) -> None:
         )
         sys.exit(2)
     else:
-        importlib.import_module(f"bert_jax.cli.{argv[0]}").main(argv[1:])
+        importlib.import_module(f"bert_jax.cli.{argv[0].replace('-', '_')}").main(argv[1:])
 
 
 if __name__ == "__main__":

@@ -21,12 +21,9 @@ def write_json(path: Path, values: Any, indent: int = 1, ascii_only: bool = True
         indent: number of spaces by which nested values are indented.
         ascii_only: write other characters as escapes.
     """
-    temporary = path.with_name(path.name + TEMPORARY)
-    with temporary.open("w", encoding="utf-8") as file:
+    with written_whole(path, "w") as file:
         json.dump(values, file, indent=indent, ensure_ascii=ascii_only)
         file.write("\n")
-        flush_to_disk(file)
-    os.replace(temporary, path)
 
 
 def flush_to_disk(file: IO) -> None:
@@ -36,6 +33,21 @@ def flush_to_disk(file: IO) -> None:
     """
     file.flush()
     os.fsync(file.fileno())
+
+
+@contextmanager
+def written_whole(path: Path, mode: str = "wb") -> Iterator[IO]:
+    """Opens a file to write, which takes the place of an older one once all is written.
+
+    Args:
+        path: the file; its directory exists.
+        mode: "wb", or "w" for UTF-8 text.
+    """
+    temporary = path.with_name(path.name + TEMPORARY)
+    with temporary.open(mode, encoding=None if "b" in mode else "utf-8") as file:
+        yield file
+        flush_to_disk(file)
+    os.replace(temporary, path)
 
 
 @contextmanager

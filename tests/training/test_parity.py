@@ -96,7 +96,10 @@ def test_tasks_are_learned_alike(task_recipe, tmp_path, kind):
     theirs = (
         getattr(transformers, CLASSES[kind])
         .from_pretrained(
-            make.SHIPPED / "bert", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **labels
+            make.SHIPPED / "bert",
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            **labels,
         )
         .train()
     )
