@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bert_jax.checkpoint.checkpoints import Checkpoints
-from bert_jax.runs.sinks import Sink
+from bert_jax.runs.sinks import Sinks
 from bert_jax.training.clock import Stopwatch, Window
 from bert_jax.training.plan import Plan
 from bert_jax.training.progress import TrainingProgress
@@ -87,7 +87,7 @@ class LogMetrics:
     schedule: Schedule
     window: Window
     clock: Stopwatch
-    sink: Sink
+    sinks: Sinks
     progress: TrainingProgress
 
     def __call__(self, moment: Moment) -> None:
@@ -96,7 +96,7 @@ class LogMetrics:
             return
         means = self.window.close()
         self.clock.add("training", means["seconds"])
-        self.sink.write(moment.done, "train", means)
+        self.sinks.write(moment.done, "train", means)
         self.progress.metrics(moment.done, means)
 
 
@@ -111,7 +111,7 @@ class ScoreHeldOut:
     schedule: Schedule
     window: Window
     clock: Stopwatch
-    sink: Sink
+    sinks: Sinks
     progress: TrainingProgress
     session: Session
     compare: Callable[[int, dict], dict]
@@ -129,7 +129,7 @@ class ScoreHeldOut:
         with self.clock("held-out evaluation"):
             moment.scores = evaluator.score(moment.state.model)
         compared = self.compare(moment.done, moment.scores)
-        self.sink.write(moment.done, "held_out", moment.scores | compared)
+        self.sinks.write(moment.done, "held_out", moment.scores | compared)
         self.early.add(moment.done, evaluator.selection_score(moment.scores))
         moment.exhausted = self.early.exhausted
 

@@ -30,6 +30,8 @@ def test_sinks_are_a_list_that_can_be_added_to(tmp_path, monkeypatch):
     written = []
 
     class Recorder:
+        package = "json"
+
         def __init__(self, workdir, step):
             written.append((workdir, step))
 
@@ -79,8 +81,15 @@ def test_weights_and_biases_gets_what_the_others_get(tmp_path, monkeypatch):
     assert first == second and first["resume"] == "allow" and first["config"] == dict(seed=1)
 
 
-def test_weights_and_biases_is_asked_for_by_name_where_it_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(UserError, match="names wandb") as error:
-        Sinks(tmp_path, 0, ("wandb",))
-    assert "pip install wandb" in str(error.value)
+def test_a_package_that_is_missing_or_broken_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(SINKS, "absent", types.SimpleNamespace(package="absent_package"))
+    with pytest.raises(UserError, match="names absent") as error:
+        check_sinks(("absent",))
+    assert "is not installed" in str(error.value)
+    assert "pip install absent_package" in str(error.value)
+    (tmp_path / "broken_package.py").write_text("import another_package")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(SINKS, "broken", types.SimpleNamespace(package="broken_package"))
+    with pytest.raises(UserError) as error:
+        check_sinks(("tensorboard", "broken"))
+    assert "cannot be imported: No module named 'another_package'" in str(error.value)

@@ -4,7 +4,7 @@
 one line in SINKS.
 """
 
-from collections.abc import Callable
+import importlib
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +15,19 @@ from bert_jax.runs.sinks.wandb import WeightsAndBiases
 
 
 class Sink(Protocol):
-    """Takes metrics as they come."""
+    """Takes metrics as they come.
+
+    Args:
+        workdir: of the run.
+        step: the step from which the run goes on.
+
+    Attributes:
+        package: the package that it imports when it is made.
+    """
+
+    package: str
+
+    def __init__(self, workdir: Path, step: int) -> None: ...
 
     def write(self, step: int, kind: str, metrics: dict[str, float]) -> None:
         """Takes the metrics of a step; `kind` is 'train' or 'held_out'."""
@@ -26,7 +38,7 @@ class Sink(Protocol):
         ...
 
 
-SINKS: dict[str, Callable[[Path, int], Sink]] = {
+SINKS: dict[str, type[Sink]] = {
     "tensorboard": TensorBoard,
     "wandb": WeightsAndBiases,
 }
@@ -43,10 +55,12 @@ class Sinks:
     """
 
     def __init__(self, workdir: Path, step: int, names: tuple[str, ...], writes: bool = True):
-        self._sinks: list[Sink] = []
+        self._sinks: list[JsonLines | Sink] = []
         if writes:
-            self._sinks = [JsonLines(workdir, step)]
-            self._sinks += [SINKS[name](workdir, step) for name in names]
+            self._sinks = [
+                JsonLines(workdir, step),
+                *(SINKS[name](workdir, step) for name in names),
+            ]
 
     def write(self, step: int, kind: str, metrics: dict[str, float]) -> None:
         for sink in self._sinks:
@@ -58,7 +72,7 @@ class Sinks:
 
 
 def check_sinks(names: tuple[str, ...]) -> None:
-    """Raises a UserError if a name is not that of a sink."""
+    """Raises a UserError if a name is not that of a sink, or its package cannot be imported."""
     for name in names:
         if name not in SINKS:
             close = nearest(name, SINKS)
@@ -68,3 +82,14 @@ def check_sinks(names: tuple[str, ...]) -> None:
                 expected=f"some of {', '.join(SINKS)}",
                 hint=f"did you mean {close!r}?" if close else None,
             )
+        package = SINKS[name].package
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            missing = isinstance(error, ModuleNotFoundError) and error.name == package
+            raise UserError(
+                f"config.log.sinks names {name}, which needs the package {package}",
+                found="it is not installed" if missing else f"it cannot be imported: {error}",
+                expected=f"{package} beside bert-jax",
+                hint=f"pip install {package}, or leave {name} out of --config.log.sinks",
+            ) from error

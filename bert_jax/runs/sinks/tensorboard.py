@@ -11,6 +11,8 @@ class TensorBoard:
         step: the step from which the run goes on; TensorBoard hides what it has of later steps.
     """
 
+    package = "tensorboardX"
+
     def __init__(self, workdir: Path, step: int):
         from tensorboardX import SummaryWriter  # takes a second to import
 

@@ -8,7 +8,6 @@ import hashlib
 import json
 from pathlib import Path
 
-from bert_jax.errors import UserError
 from bert_jax.runs.files import CONFIG
 
 
@@ -18,21 +17,13 @@ class WeightsAndBiases:
     Args:
         workdir: of the run; its name becomes the run's, its path the run's identity.
         step: the step from which the run goes on.
-
-    Raises:
-        UserError: wandb is not installed.
     """
 
+    package = "wandb"
+
     def __init__(self, workdir: Path, step: int):
-        try:
-            import wandb
-        except ImportError:
-            raise UserError(
-                "config.log.sinks names wandb",
-                found="the package wandb is not installed",
-                expected="wandb beside bert-jax",
-                hint="pip install wandb, or leave it out of --config.log.sinks",
-            ) from None
+        import wandb
+
         recipe = workdir / CONFIG
         self._run = wandb.init(
             dir=str(workdir),
