@@ -49,8 +49,8 @@ def below(bits: np.ndarray, n: np.ndarray | int) -> np.ndarray:
 
 
 def heads(keys: np.ndarray, tosses: np.ndarray) -> np.ndarray:
-    """How many of int64 `tosses` `[n]` fair coins fall on heads, by keys `[n]`: int64 `[n]`,
-    binomial."""
+    """Returns binomial draws: of int64 `tosses` `[n]` fair coins each, the number that fall on
+    heads, int64 `[n]`, by keys `[n]`."""
     count = np.zeros(tosses.shape, np.int64)
     for word in range(-(-int(tosses.max(initial=0)) // 64)):
         at = np.flatnonzero(tosses > 64 * word)

@@ -192,7 +192,7 @@ class Checkpoints:
         self._manager.close()
 
     def about(self, step: int) -> dict:
-        """What a checkpoint is of, as it was given to `save`.
+        """Returns the description of a checkpoint that was given to `save`.
 
         Raises:
             UserError: the checkpoint is damaged or of another version.
@@ -236,7 +236,7 @@ class Checkpoints:
                 digests.write(step, ITEMS)
 
     def _unfinished(self) -> list[Any]:
-        """What is no complete step."""
+        """Returns the directories that are no complete step."""
         if not is_remote(self.directory):
             return list(self.directory.glob(UNFINISHED))
         steps = self.directory.iterdir() if self.directory.exists() else ()

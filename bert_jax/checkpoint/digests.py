@@ -18,7 +18,7 @@ def write(directory: Path, parts: Iterable[str]) -> None:
 
 
 def problem(directory: Path) -> str | None:
-    """What differs from the digests, naming the first file that does; None if nothing does."""
+    """Returns a sentence naming the first file that differs from the digests; None if none does."""
     try:
         expected = json.loads((directory / NAME).read_text())
     except FileNotFoundError:

@@ -93,7 +93,8 @@ _CLASSIFIERS = {_CLASSES[heads]: heads[0] for heads in (("class",), ("tag",), ("
 
 
 def _pools_first(causal: bool, pretrained: Pretrained) -> bool:
-    """Whether the pooler, if any, reads [CLS]; with causal attention ours reads the last token."""
+    """Returns True unless there is a pooler that reads the last token, as ours does with causal
+    attention."""
     pools = not pretrained.heads or {*pretrained.heads} & {*POOLED}
     return not (causal and pools)
 
@@ -129,7 +130,7 @@ _TIED = {
 
 
 def is_one(path: Path) -> bool:
-    """Whether a directory is one of these."""
+    """Returns True if a directory is a checkpoint of Hugging Face's."""
     return (path / CONFIG).is_file() and any((path / name).is_file() for name in _FILES)
 
 

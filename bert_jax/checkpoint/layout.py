@@ -23,7 +23,8 @@ _QKV = ("query", "key", "value")
 
 
 def is_canonical(config: ModelConfig, compute: ComputeConfig) -> bool:
-    """Whether the layout of `compute` is the canonical one, so that nothing needs converting."""
+    """Returns True if the layout of `compute` is the canonical one, so that nothing needs
+    converting."""
     padded = padded_size(config.vocab_size, compute.vocab_multiple) != config.vocab_size
     return not (compute.scan_layers or compute.fused_qkv or padded)
 

@@ -1,4 +1,4 @@
-"""What each parameter is called: in the canonical tree, in Hugging Face's files and in Google's TF1
+"""Names of each parameter: in the canonical tree, in Hugging Face's files and in Google's TF1
 checkpoints."""
 
 import re
@@ -74,7 +74,7 @@ class Name(NamedTuple):
 
 
 def hf(path: str) -> Name:
-    """What `transformers` calls the parameter with this path in the canonical tree,
+    """Returns the name that `transformers` has for a path of the canonical tree, such as
     'nsp/dense/kernel'."""
     module, leaf = _names_of(path)
     leaves = {"kernel": "weight", "embedding": "weight", "scale": "weight", "bias": "bias"}
@@ -82,7 +82,8 @@ def hf(path: str) -> Name:
 
 
 def tf1(path: str) -> Name | None:
-    """What Google's code calls it; None if it belongs to a head that is not there."""
+    """Returns the name that Google's code has for it; None for a head that its code does not
+    have."""
     (_, module), leaf = _names_of(path)
     if module is None:
         return None

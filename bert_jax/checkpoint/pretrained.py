@@ -88,7 +88,8 @@ def flat(params: dict) -> dict[str, np.ndarray]:
 
 
 def tree(values: dict) -> dict:
-    """What `flat` was given: `{'a/b': x}` as `{'a': {'b': x}}`."""
+    """Returns the nested form of a flat tree, the inverse of `flat`: `{'a/b': x}` becomes `{'a':
+    {'b': x}}`."""
     root: dict = {}
     for path, value in values.items():
         *parents, last = path.split("/")
@@ -216,7 +217,8 @@ def dtype_of(tensors: dict[str, Tensor]) -> str:
 
 
 def read_json(path: Path, kind: type = dict) -> Any:
-    """What a JSON file beside a checkpoint holds: an object, or a list if that is the `kind`.
+    """Returns the content of a JSON file beside a checkpoint: an object, or a list if that is the
+    `kind`.
 
     Raises:
         UserError: it cannot be read, or holds something else.
@@ -280,7 +282,7 @@ def sizes(config: dict, keys: dict[str, str], where: Path) -> dict:
 
 
 def infer_lowercase(vocabulary: Vocabulary) -> bool:
-    """Whether a vocabulary is of lower-cased text: none of its tokens has a letter that
+    """Returns True if a vocabulary is of lower-cased text: none of its tokens has a letter that
     lower-casing would change."""
     words = (
         token for token in vocabulary.tokens if not (token.startswith("[") and token.endswith("]"))

@@ -60,7 +60,7 @@ def find_step(checkpoints: Checkpoints, step: int | None) -> int:
 
 
 def is_one(path: Path) -> bool:
-    """Whether a path is or lies in a run with checkpoints."""
+    """Returns True if a path is a run with checkpoints, or lies in one."""
     try:
         find(path)
     except UserError:

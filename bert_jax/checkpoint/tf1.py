@@ -55,7 +55,7 @@ _SIGNS = {
 
 
 def _strips_accents_with_case(accents: str, pretrained: Pretrained) -> bool:
-    """Whether accents are stripped if text is lower-cased, and only then."""
+    """Returns True if accents are stripped exactly when text is lower-cased."""
     return accents in ("with_case", "strip" if pretrained.tokenizer.lowercase else "keep")
 
 
@@ -90,8 +90,8 @@ _ONLY_IN_TRAINING = re.compile(
 
 
 def is_one(path: Path) -> bool:
-    """Whether a path is a directory with such a checkpoint, or the checkpoint's own name without
-    its endings."""
+    """Returns True if a path is a directory with such a checkpoint, or the checkpoint's own name
+    without its endings."""
     return bool(_prefixes(path))
 
 

@@ -274,7 +274,7 @@ def add_splits(table: Table, counts: dict[str, dict], *first: str) -> None:
 
 
 def _distribution(count: dict) -> str:
-    """What `Tally.counts` says of labels, in a line."""
+    """Returns a line about the labels that `Tally.counts` counted."""
     if "labels" in count:
         total = sum(count["labels"].values()) or 1
         return _shortened(

@@ -38,8 +38,8 @@ class Corpus:
 
     @cached_property
     def identity(self) -> dict:
-        """What the text is before it is cleaned, as JSON can hold it: equal identities mean the
-        same documents in the same order.
+        """Returns a description of the text before it is cleaned, as JSON can hold it: equal
+        identities mean the same documents in the same order.
 
         See `prepared.identity`, whose size is that of the files.
         """

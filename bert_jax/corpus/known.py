@@ -1,4 +1,4 @@
-"""What has to be known of some published corpora, by the names of their TFDS data sets."""
+"""Particulars of some published corpora, by the names of their TFDS data sets."""
 
 from bert_jax.config import Config, CorpusConfig
 from bert_jax.corpus.selected import corpora_of

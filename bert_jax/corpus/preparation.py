@@ -59,7 +59,7 @@ def open_or_make(
 
 
 def store_directory(config: Config, workdir: Path, name: str) -> Path:
-    """Where the stores of a corpus lie: of a mixture each has a folder of its own."""
+    """Returns the directory of the stores of a corpus; each corpus of a mixture has its own."""
     root = Path(config.store.dir) if config.store.dir else workdir / STORES
     return root / folder_of(name) if config.corpus.mixture else root
 

@@ -1,5 +1,4 @@
-"""What a tokenised corpus is like, what may be wrong with it, and what of evaluation sets stands in
-it."""
+"""Statistics of a tokenised corpus, warnings about it, and its overlap with evaluation sets."""
 
 from collections.abc import Iterator, Sequence
 
@@ -45,8 +44,7 @@ def repeated_documents(store: TokenStore) -> np.ndarray:
 
 
 def warnings_of(store: TokenStore, objectives: Sequence[str]) -> list[str]:
-    """What a person should know of a store before learning from it: sentences, none for a clean
-    one.
+    """Returns warnings about a store, one sentence each; none for a clean one.
 
     Args:
         objectives: of the recipe.
@@ -96,7 +94,7 @@ def ngrams(tokens: np.ndarray, n: int) -> np.ndarray:
 
 
 def overlap(store: TokenStore, texts: Sequence[np.ndarray]) -> tuple[int, np.ndarray, np.ndarray]:
-    """Which texts have an n-gram in common with a store (Brown et al., 2020, appendix C).
+    """Finds the texts that have an n-gram in common with a store (Brown et al., 2020, appendix C).
 
     There n is the 5th percentile of the texts' lengths in words, from 8 to 13; here in tokens. A
     text that is shorter tells nothing.
@@ -139,7 +137,7 @@ def _tokens_of(store: TokenStore, documents: np.ndarray) -> np.ndarray:
 
 
 def _histogram(offsets: np.ndarray) -> np.ndarray:
-    """How many parts are of each length."""
+    """Returns the number of parts of each length."""
     counts = np.zeros(1, np.int64)
     for begin in range(0, len(offsets) - 1, _AT_ONCE):
         some = np.bincount(np.diff(offsets[begin : begin + _AT_ONCE + 1]))

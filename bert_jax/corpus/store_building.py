@@ -126,7 +126,7 @@ def defaults() -> dict:
 
 @dataclass(frozen=True)
 class _Job:
-    """What a process needs to know to tokenise a shard."""
+    """Everything that a process needs to tokenise a shard."""
 
     directory: Path
     corpus: CorpusConfig
@@ -357,7 +357,8 @@ def _chunks(shards: list[Path], name: str) -> Iterator[bytes]:
 
 
 def _offsets(shards: list[Path], name: str) -> Iterator[np.ndarray]:
-    """Where each begins, from the lengths in the shards, and where the last one ends."""
+    """Yields the positions at which parts begin, and the end of the last, from the lengths in the
+    shards."""
     end = np.zeros(1, "<i8")
     yield end
     for chunk in _chunks(shards, name):

@@ -120,7 +120,7 @@ class TokenStore:
 
 
 def token_counts(store: TokenStore) -> np.ndarray:
-    """How often each id stands in the store: int64 `[vocab]`."""
+    """Counts the occurrences of each token in the store: int64 `[vocab]`."""
     counts, step = np.zeros(store.manifest["vocab_size"], np.int64), 1 << 22
     for begin in range(0, len(store.tokens), step):
         counts += np.bincount(store.tokens[begin : begin + step], minlength=len(counts))

@@ -1,5 +1,4 @@
-"""Which columns of a table, or features of a data set, hold texts and which the labels, when nobody
-has said."""
+"""Inference of the columns of a table, or features of a data set, that hold texts and labels."""
 
 from collections.abc import Sequence
 

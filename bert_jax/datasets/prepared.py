@@ -1,4 +1,5 @@
-"""What TFDS has prepared on a disk or in a bucket, read by random access, without TensorFlow."""
+"""Data sets that TFDS has prepared on a disk or in a bucket, read by random access, without
+TensorFlow."""
 
 import hashlib
 import json
@@ -76,8 +77,8 @@ def examples(source: Sequence, numbers: Sequence[int]) -> list[dict]:
 
 
 def identity(source: Sequence) -> dict:
-    """What the data is, as JSON can hold it: equal identities mean the same records in the same
-    order.
+    """Returns a description of the data, as JSON can hold it: equal identities mean the same
+    records in the same order.
 
     The fingerprint is a SHA-256 of the metadata, where our builders keep the digest of the whole
     data, and of the shards' sizes, slices and ends, where the sizes of compressed records stand:
@@ -166,7 +167,7 @@ def _prepared(root) -> list[str]:
 
 
 def _is_registered(name: str) -> bool:
-    """Whether TFDS has the code of a data set of that name."""
+    """Returns True if TFDS has the code of a data set of that name."""
     import tensorflow_datasets as tfds
 
     try:

@@ -22,7 +22,7 @@ _SWAG = ("sent1", "sent2", tuple(f"ending{i}" for i in range(4)))
 
 @dataclass(frozen=True)
 class Layout:
-    """How the rows of files are read.
+    """Settings by which the rows of files are read.
 
     Attributes:
         text: the column of the text.
@@ -127,7 +127,7 @@ def prepare(files: Mapping[str, Path], layout: Layout, name: str, data_dir: str)
 
 
 def _examples(split: str, path: Path, layout: Layout) -> Iterator[dict]:
-    """What is written of each row of a file.
+    """Yields the example that is written for each row of a file.
 
     Raises:
         UserError: a row is wrong.

@@ -32,7 +32,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Layout:
-    """How files are read.
+    """Settings by which files are read.
 
     Attributes:
         word, tag: columns, from 0 on; from -1 on counted from the last one.

@@ -289,8 +289,8 @@ _SMALL = frozenset(
 
 
 def reads_as_prose(text: str) -> bool:
-    """Whether it looks like sentences: long enough, ended, mostly plain words, some of them small
-    ones."""
+    """Returns True if text looks like sentences: long enough, ended, mostly plain words, some of
+    them short function words."""
     words = text.split()
     if len(words) < MIN_PARAGRAPH_WORDS or not _SENTENCES.fullmatch(text) or _PARAMETER.match(text):
         return False

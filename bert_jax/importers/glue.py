@@ -191,8 +191,8 @@ def _there(task: str, folder: Path) -> str:
 
 @dataclass(frozen=True)
 class _Content:
-    """Of a file: its SHA-256, how many lines are not blank, and how many of them have a carriage
-    return within."""
+    """SHA-256 of a file, the number of its lines that are not blank, and of those with a carriage
+    return inside."""
 
     digest: str
     lines: int
@@ -309,7 +309,7 @@ def _check(task: str, counts: dict, files: dict[str, Path]) -> None:
 def _notes(
     task: str, counts: dict, files: dict[str, Path], contents: dict[str, _Content]
 ) -> list[str]:
-    """Where rows are not the lines of the files, and which text MRPC has."""
+    """Returns notes on files whose rows are not their lines, and on the text of MRPC."""
     notes = []
     for role, path in files.items():
         if contents[role].broken:

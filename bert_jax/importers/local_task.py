@@ -33,7 +33,7 @@ _LARGEST = 3.4e38  # of float32; NaN is not below it either
 
 @dataclass(frozen=True)
 class Layout:
-    """How the rows of a task's files are read: what was given, or inferred where it was not.
+    """Settings by which the rows of a task's files are read, as given or inferred.
 
     Attributes:
         kind: a key of KINDS.
@@ -247,7 +247,7 @@ def _text_names(layout: Layout) -> tuple[str, ...]:
 
 
 def _examples(split: str, path: Path, layout: Layout) -> Iterator[dict]:
-    """What is written of each row of a file.
+    """Yields the example that is written for each row of a file.
 
     Raises:
         UserError: a row is wrong.

@@ -1,5 +1,4 @@
-"""How tags of words say where entities begin and end: the schemes of files, and IOB2, in which we
-keep them.
+"""Tagging schemes of entities: those that files have, and IOB2, in which we keep them.
 
 IOB2 begins each entity with B and goes on with I. IOB1 begins it with I, and with B only if it
 follows one of its own type. BIOES ends longer ones with E, and S is one of a single word; BILOU

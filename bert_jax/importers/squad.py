@@ -180,7 +180,7 @@ def _check_version(found: list, path: Path, version: str, said: str, hidden: boo
 
 
 def _examples(path: Path, found: list[tuple[str, str, dict]], version: str) -> Iterator[dict]:
-    """What is written of each question.
+    """Yields the example that is written for each question.
 
     Raises:
         UserError: an answer is not in its context.

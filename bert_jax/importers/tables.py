@@ -68,7 +68,7 @@ def read(path: Path, format: str, quoting: bool = False) -> Iterator[tuple[int, 
 
 
 def cell(row: dict, column: str, path: Path, number: int) -> object:
-    """What stands in a column of a row of `read`.
+    """Returns the value in a column of a row of `read`.
 
     Raises:
         UserError: nothing.

@@ -1,4 +1,4 @@
-"""What is counted of a labelled split, to be checked and shown."""
+"""Counts of a labelled split, to be checked and shown."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -10,7 +10,7 @@ from bert_jax.model.bert import Bert
 
 
 class TokenArrays(NamedTuple):
-    """What a model computes for the tokens of a text.
+    """Hidden states or attention of the tokens of a text.
 
     Attributes:
         tokens: tokens as the model reads them, [CLS] and [SEP] included.

@@ -1,4 +1,4 @@
-"""What stands on the encoder: one module a head, all called alike and found by name in `HEADS`.
+"""Heads on the encoder: one module each, all called alike and found by name in `HEADS`.
 
 A head is called with what the encoder gave, the batch, and `drop`, the dropout that some heads
 apply to their input.
@@ -94,7 +94,7 @@ class ScoreHead(nn.Module):
 
 
 def outputs_of(outputs: int | None, config: ModelConfig) -> int:
-    """How many scores there are; None stands for one a label."""
+    """Returns the number of scores of a head; `outputs` None stands for one a label."""
     return config.num_labels if outputs is None else outputs
 
 

@@ -34,8 +34,8 @@ def join(distributed: bool, coordinator: str, hosts: int, index: int) -> None:
 
 
 def first_host_first(make: Callable[[], object]) -> Any:
-    """What `make` gives, on every host: it is called on the first, and once it is done there on the
-    others.
+    """Returns on every host the result of `make`, which is called on the first host, and once that
+    is done, on the others.
 
     Raises:
         UserError: `make` failed on the first host; the others are told rather than left waiting.

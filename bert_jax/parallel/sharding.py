@@ -1,4 +1,4 @@
-"""How parameters and activations lie on the mesh."""
+"""Shardings of parameters and activations over the mesh."""
 
 import math
 import re

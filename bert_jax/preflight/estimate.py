@@ -1,4 +1,4 @@
-"""What a recipe's step takes on a TPU slice that is not here: compiled for it, and read."""
+"""Time and memory of a recipe's step on a TPU slice that is not here: compiled for it, and read."""
 
 import re
 from collections import Counter
@@ -79,13 +79,13 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """Of the cycles, at the clock of the chip."""
+        """The cycles as seconds, at the clock of the chip."""
         return self.cycles.total() / self.chip.clock
 
     @property
     def uncosted_seconds(self) -> float:
-        """Of what has no estimate, by a roofline: as long as the memory's or the matrix units'
-        published rate takes."""
+        """The seconds of operations without an estimate, by a roofline: at the published rate of
+        the memory or the matrix units."""
         return sum(map(self.roofline, self.uncosted))
 
     def roofline(self, one: hlo.Uncosted) -> float:
@@ -94,7 +94,7 @@ class Estimate:
 
     @property
     def collective_seconds(self) -> float:
-        """Of a step, by our model of the interconnect."""
+        """The seconds of a step's collectives, by our model of the interconnect."""
         return sum(interconnect.seconds_of(one, self.mesh, self.chip) for one in self.collectives)
 
     @property

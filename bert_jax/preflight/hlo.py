@@ -1,4 +1,4 @@
-"""What an optimised HLO module says of its cost: cycles, loops, collectives.
+"""Costs read from an optimised HLO module: cycles, loops, collectives.
 
 Of the text that XLA prints; its grammar is that of `HloModule.as_text()`. TPU's compiler leaves an
 estimate of cycles in the `backend_config` of what it puts on the chip's compute units. It leaves
@@ -76,7 +76,7 @@ class Instruction:
 
     @property
     def op_name(self) -> str:
-        """What it is of the program that was compiled."""
+        """The operation of the traced program that this instruction comes from."""
         found = _NAME.search(self.line)
         return found[1] if found else ""
 
@@ -102,7 +102,7 @@ class Collective:
 
 @dataclass(frozen=True)
 class Uncosted:
-    """What computes and has no estimate.
+    """An operation that computes and has no estimate.
 
     Attributes:
         what: it is.
@@ -119,7 +119,7 @@ class Uncosted:
 
 @dataclass
 class Cost:
-    """What a program costs on each chip; of a conditional all branches count.
+    """Costs of a program on each chip; all branches of a conditional count.
 
     Attributes:
         cycles: as the compiler estimates them, by `op_name`, loops multiplied out.
@@ -152,7 +152,7 @@ def computations(text: str) -> tuple[str, dict[str, list[Instruction]]]:
 
 
 def _bytes(shape: str) -> int:
-    """Of all arrays in a shape, which may be a tuple."""
+    """Returns the bytes of all arrays of a shape, which may be a tuple."""
     return sum(
         _width(kind) * math.prod(map(int, filter(None, sizes.split(","))))
         for kind, sizes in _ARRAY.findall(re.sub(r"/\*.*?\*/", "", shape))
@@ -234,7 +234,7 @@ class _Reading:
                 )
 
     def _hidden_collective(self, fusion: Instruction, times: int) -> bool:
-        """Whether a fusion is, or computes during, a collective; each counts once."""
+        """Returns True for a fusion that is, or computes during, a collective; each counts once."""
         hides = False
         for inner in (inner for name in fusion.called for inner in self._found.get(name, ())):
             if inner.opcode in COLLECTIVES:
@@ -268,7 +268,8 @@ class _Reading:
 
 
 def _uncosted(one: Instruction) -> str:
-    """What an instruction without cycles is if it computes, else nothing."""
+    """Returns the name of the computation of an instruction without cycles; empty if it computes
+    nothing."""
     if one.opcode == "custom-call":
         target = _matched(_TARGET, one.line)[1]
         return "" if target in _HINTS else f"custom-call {target}"
@@ -284,8 +285,8 @@ def _kernel_says(one: Instruction, figure: str) -> float:
 def trip_count(
     condition: list[Instruction], loop: Instruction, around: dict[str, Instruction]
 ) -> int:
-    """How often a loop's body is done: a counter from its first value up to the constant that it is
-    compared with.
+    """Returns the number of times that a loop's body runs: its counter goes from a first value up
+    to the constant that it is compared with.
 
     Args:
         condition: the loop's.

@@ -25,7 +25,8 @@ def axes_of(collective: Collective, mesh: Mesh) -> tuple[str, ...]:
 
 
 def seconds_of(collective: Collective, mesh: Mesh, chip: Tpu) -> float:
-    """What a chip has to send, over all links of the network together, at their published rate.
+    """Returns the seconds that a chip takes to send its share over all links of the network
+    together, at their published rate.
 
     Rings send each byte (n - 1) / n times in an all-gather or a reduce-scatter of n, and twice that
     in an all-reduce. Latency, contention, and that a slice may have no links around its edges, are
@@ -54,8 +55,8 @@ def seconds_of(collective: Collective, mesh: Mesh, chip: Tpu) -> float:
 
 
 def summary(collectives: list[Collective], mesh: Mesh, chip: Tpu) -> list[dict]:
-    """Of each kind and each choice of axes: how many there are, the bytes of their results on a
-    chip, their seconds."""
+    """Returns the number, the bytes of results on a chip, and the seconds of the collectives of
+    each kind and choice of axes."""
     found: dict[tuple, dict[str, Any]] = {}
     for one in collectives:
         axes = "+".join(axes_of(one, mesh)) or "one device"

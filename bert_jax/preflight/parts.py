@@ -1,4 +1,4 @@
-"""Which part of the model an operation belongs to, by the name that JAX gives it."""
+"""Parts of the model that operations belong to, by the names that JAX gives them."""
 
 import re
 

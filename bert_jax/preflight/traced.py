@@ -1,5 +1,5 @@
-"""What the traced step says before any compiler sees it: its matrix products, and what waits for
-the backward pass."""
+"""Facts about the traced step, before any compiler sees it: its matrix products, and the
+activations that wait for the backward pass."""
 
 import dataclasses
 import math

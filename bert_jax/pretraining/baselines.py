@@ -1,4 +1,4 @@
-"""What no learning at all would score: the numbers to beat."""
+"""Scores of trivial predictions: the numbers to beat."""
 
 from collections.abc import Iterable
 

@@ -1,5 +1,4 @@
-"""Which sentences make a row: Google's sentence pairs, planned a whole epoch at a time from lengths
-alone.
+"""Planning of rows: Google's sentence pairs, planned a whole epoch at a time from lengths alone.
 
 Google's `create_pretraining_data.py` walks through a document and cuts it into chunks of about a
 target length; a chunk is cut again into segments A and B, and half the time B is replaced by

@@ -64,8 +64,8 @@ class MixedSource:
         return int(self._examples.sum())
 
     def shares(self) -> list[tuple[int, float]]:
-        """Of each corpus its examples in an epoch of the mixture, and how many passes over it they
-        are."""
+        """Returns for each corpus its number of examples in an epoch of the mixture, and the number
+        of passes over it that they are."""
         return [(int(n), n / len(source)) for source, n in zip(self._sources, self._examples)]
 
     def batch(self, examples: np.ndarray, rate: float | None = None) -> Batch:
@@ -95,8 +95,8 @@ class MixedSource:
         return found
 
     def _order(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Of which corpus each example of an epoch is, and which of those that the corpus has in
-        this epoch."""
+        """Returns for each example of an epoch its corpus, and its number among those that the
+        corpus has in this epoch."""
         with self._lock:
             if epoch not in self._orders:
                 shuffled = randomness.permutation(randomness.bits(self._key, epoch), len(self))

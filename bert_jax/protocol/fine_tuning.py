@@ -180,7 +180,7 @@ def recipe_of(one: Run, workdir: Path) -> Config | None:
 
 
 def is_done(one: Run, workdir: Path) -> bool:
-    """Whether a run has its results.
+    """Returns True if a run has its results.
 
     Raises:
         UserError: it has, and they are of another recipe.
@@ -194,7 +194,7 @@ def is_done(one: Run, workdir: Path) -> bool:
 
 
 def results_of(planned: list[Run], workdir: Path) -> dict[str, dict]:
-    """What the finished runs say, by task.
+    """Returns the results of the finished runs, by task.
 
     Returns:
         For each task its `kind`, `metric` (that counts), `runs` (setting, seed, fold, scores,

@@ -1,5 +1,5 @@
-"""How long fine-tuning would take here and how much memory: its real steps, compiled and tried for
-a moment."""
+"""Forecast of the time and memory of fine-tuning on this machine: its real steps, compiled and
+tried for a moment."""
 
 import itertools
 import tempfile
@@ -21,7 +21,7 @@ _SCORED = 1 / 3  # of a training step is the forward pass, and the backward pass
 
 @dataclass(frozen=True)
 class Forecast:
-    """What runs would take.
+    """Time and memory that runs are expected to take.
 
     Attributes:
         seconds: of all of them, without what others do on the machine meanwhile.

@@ -276,7 +276,8 @@ def check(path: Path, rows: dict[str, int]) -> None:
 
 
 def _wrong(text: str, task: Task, rows: int) -> tuple[str, str] | None:
-    """What is found in a file and was expected there, where they differ first."""
+    """Returns the first difference between a file and what was expected of it, as (found,
+    expected); None if there is none."""
     header, *lines = text.split("\n")
     if header != "index\tprediction":
         return repr(header), "the header 'index\\tprediction'"

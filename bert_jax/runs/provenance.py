@@ -1,4 +1,4 @@
-"""Where a run's numbers come from: code, packages, devices, data."""
+"""Origin of a run's numbers: code, packages, devices, data."""
 
 import importlib.metadata
 import json

@@ -1,4 +1,5 @@
-"""What held-out scores runs of a recipe have had at fixed steps, and whether a run keeps to them.
+"""Reference bands: held-out scores that runs of a recipe have had at fixed steps, and checks that a
+run keeps to them.
 
 A reference is a JSON file beside the recipes, made of several runs by `python -m bert_jax report
 --reference=FILE`:
@@ -138,8 +139,8 @@ def watch(config: Config, sources: dict, console: Console) -> Callable[[int, dic
 
 
 def bands(config: Config) -> dict[str, np.ndarray]:
-    """Of each score its band, `[steps, 3]`: step, lowest and highest; nothing if there is none to
-    compare with."""
+    """Returns the band of each score, `[steps, 3]`: step, lowest and highest; empty if the recipe
+    has no reference."""
     if not config.evaluate.reference:
         return {}
     reference = read(config.evaluate.reference)
@@ -183,7 +184,7 @@ def _different(keys: dict, others: dict) -> list[str]:
 
 
 def _bands(values: np.ndarray) -> list[tuple[float, float]]:
-    """Of each step mean and half of the band, from scores `[steps, runs]`."""
+    """Returns mean and half of the band of each step, from scores `[steps, runs]`."""
     means, variances = values.mean(axis=1), values.var(axis=1, ddof=1)
     widths = np.maximum(
         DEVIATIONS * np.sqrt(np.maximum(variances, variances.mean())), SHARE * np.abs(means)

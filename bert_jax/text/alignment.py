@@ -60,8 +60,8 @@ class AlignedEncoder:
 def _sources(
     string: str, words: list[str], split: Callable[[str], list[str]]
 ) -> list[tuple[int, int]]:
-    """Of each character of the words the first of those of `string` that it was made of, and the
-    one after the last.
+    """Returns for each character of the words the span of `string` that it was made of: its first
+    character, and the one after its last.
 
     A character goes through normalisation by itself, or with the marks that follow it.
     """

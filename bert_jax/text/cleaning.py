@@ -1,5 +1,5 @@
-"""What of a Wikipedia article is running text: the paper takes only "text passages", no lists,
-tables or headers."""
+"""Running text of Wikipedia articles: the paper takes only "text passages", no lists, tables or
+headers."""
 
 import re
 

@@ -100,7 +100,7 @@ class Vocabulary:
 
     @functools.cached_property
     def is_continuation(self) -> np.ndarray:
-        """Whether a token goes on with the word of the token before it: bool `[vocab]`."""
+        """Marks tokens that continue the word of the token before them: bool `[vocab]`."""
         return np.array([token.startswith(CONTINUATION) for token in self.tokens])
 
     @functools.cached_property

@@ -72,8 +72,7 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Vocabulary:
 
 
 def count_words(texts: Iterable[str], config: TokenizerConfig) -> Counter[str]:
-    """How often each word stands in the texts, as WordPiece sees words: normalised, punctuation
-    apart."""
+    """Counts the words of texts, as WordPiece sees words: normalised, punctuation apart."""
     words_of = splitter(config)
     words: Counter[str] = Counter()
     # The rules are slow and text repeats itself: they are applied once to each string of a batch.

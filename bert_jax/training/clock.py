@@ -1,4 +1,4 @@
-"""Where the time goes."""
+"""Stopwatches of a run."""
 
 import contextlib
 import time

@@ -42,7 +42,7 @@ class Moment:
 
     @property
     def last(self) -> bool:
-        """Whether this session takes no more steps."""
+        """True if this session takes no more steps."""
         return self.done == self.stop or self.asked
 
 
@@ -59,12 +59,13 @@ class Schedule:
     plan: Plan
 
     def scores(self, moment: Moment) -> bool:
-        """Whether held-out examples are scored; the end of the run is scored after the loop."""
+        """Returns True if held-out examples are scored now; the end of the run is scored after the
+        loop."""
         due = _every(self.plan.evaluate_every, moment.done)
         return due and moment.done < self.plan.steps and not moment.asked
 
     def may_end(self, moment: Moment) -> bool:
-        """Whether the run may end here for want of progress."""
+        """Returns True if the run may end here for want of progress."""
         return self.plan.recipe.train.patience > 0 and self.scores(moment)
 
     def logs(self, moment: Moment) -> bool:

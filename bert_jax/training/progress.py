@@ -1,4 +1,4 @@
-"""How far a run is: a live line with ETA on a terminal, plain lines elsewhere."""
+"""Progress of a run: a live line with ETA on a terminal, plain lines elsewhere."""
 
 import time
 

@@ -155,7 +155,8 @@ def state_shapes(plan: Plan, mesh: Mesh, strict: bool = True) -> TrainState:
 
 
 def about(plan: Plan, vocabulary: Vocabulary) -> dict:
-    """What a checkpoint is of: all that its parameters mean nothing without."""
+    """Returns the description of a checkpoint: everything without which its parameters mean
+    nothing."""
     recipe, heads = plan.recipe, make_model(plan).heads
     return describe(plan.model, heads, recipe.tokenizer, vocabulary.digest, recipe.probe)
 
@@ -199,7 +200,7 @@ def restore(
 
 
 def _of_optimizer(state: TrainState) -> Any:
-    """What a resume needs beside the model."""
+    """Returns the part of the state that a resume needs beside the model."""
     return (
         state.opt_state
         if state.average is None

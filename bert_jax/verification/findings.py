@@ -1,4 +1,4 @@
-"""What a check found, and the report of all of them."""
+"""Findings of checks, and the report of all of them."""
 
 import json
 from dataclasses import asdict, dataclass

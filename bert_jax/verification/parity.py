@@ -1,5 +1,5 @@
-"""Whether this hardware computes what it should: PyTorch's numbers, the host's, and its own in
-other layouts."""
+"""Checks of this hardware's numbers: against PyTorch's, the host's, and its own in other
+layouts."""
 
 import dataclasses
 from pathlib import Path
@@ -167,8 +167,8 @@ def _host() -> list:
 
 
 def loss_and_gradient(plan: Plan, batch: dict, mesh: Mesh) -> tuple[float, dict[str, np.ndarray]]:
-    """Of a batch at the initial parameters, with dropout: the loss, and the gradient in canonical
-    form by path."""
+    """Returns the loss of a batch at the initial parameters, with dropout, and its gradient in
+    canonical form by path."""
     objectives, loss = choose(plan.objectives), make_loss(plan)
 
     def total(params: dict, batch: dict) -> jax.Array:

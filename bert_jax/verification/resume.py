@@ -1,4 +1,4 @@
-"""Whether a run that is killed goes on as if nothing had happened: to the same bits."""
+"""Check that a run that is killed goes on as if nothing had happened: to the same bits."""
 
 import dataclasses
 import json
@@ -68,7 +68,7 @@ def check(config: Config, workdir: Path) -> list[Finding]:
 
 
 def compare(whole: Path, other: Path, what: str) -> Finding:
-    """Whether the latest checkpoints of two runs hold the same bits."""
+    """Finds whether the latest checkpoints of two runs hold the same bits."""
     one, two = (_arrays(run) for run in (whole, other))
     different = sorted(
         path

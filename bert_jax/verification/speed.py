@@ -1,5 +1,5 @@
-"""How fast a recipe's step is here, beside what preflight says of it, and whether its data comes as
-fast."""
+"""Check of a recipe's speed here, beside what preflight says of it, and of the speed of its
+data."""
 
 import dataclasses
 import time
