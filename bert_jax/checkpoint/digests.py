@@ -1,6 +1,7 @@
 """Digests over files: what Orbax restores without a word though a bit has flipped, they tell."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +13,7 @@ NAME = "digests.json"
 
 def write(directory: Path, parts: Iterable[str]) -> None:
     """Writes `digests.json` over all files in these parts of `directory`."""
-    files = (path for part in parts for path in files_of(directory / part))
+    files = itertools.chain.from_iterable(files_of(directory / part) for part in parts)
     digests = {str(path.relative_to(directory)): _digest(path) for path in files}
     (directory / NAME).write_text(json.dumps(digests, indent=1))
 

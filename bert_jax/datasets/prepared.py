@@ -160,10 +160,10 @@ def _find(name: str, data_dir: str, section: str, hint: str):
 
 
 def _prepared(root) -> list[str]:
-    """Names, with configs, of the data sets under a data directory."""
-    patterns = ("*/*/dataset_info.json", "*/*/*/dataset_info.json")
-    found = {"/".join(path.relative_to(root).parts[:-2]) for p in patterns for path in root.glob(p)}
-    return sorted(name for name in found if not name.startswith("."))
+    """Returns the names, with configs, of the data sets under a data directory."""
+    infos = [*root.glob("*/*/dataset_info.json"), *root.glob("*/*/*/dataset_info.json")]
+    names = {"/".join(path.relative_to(root).parts[:-2]) for path in infos}
+    return sorted(name for name in names if not name.startswith("."))
 
 
 def _is_registered(name: str) -> bool:

@@ -12,6 +12,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import inspect
+import itertools
 import os
 import platform
 import re
@@ -329,7 +330,7 @@ def repeated(documents: list[Document]) -> np.ndarray:
     one that shares a single shingle with held-out text is too much: a short paragraph may be quoted
     within a long one.
     """
-    lengths = np.array([n for d in documents for n in d.lengths], np.int64)
+    lengths = np.array([*itertools.chain.from_iterable(d.lengths for d in documents)], np.int64)
     if not lengths.size:
         return np.zeros(0, bool)
     paragraph = np.repeat(np.arange(lengths.size), lengths)
@@ -363,7 +364,7 @@ def read(source: Source) -> list[Document]:
         return []
     documents = []
     for name, parts in pages.items():
-        paragraphs = [p for part in parts for p in prose(part)]
+        paragraphs = list(itertools.chain.from_iterable(map(prose, parts)))
         if paragraphs:
             hashes = [shingles(p) for p in paragraphs]
             lengths = [len(h) for h in hashes]
@@ -385,7 +386,7 @@ def collect(found: list[Source]) -> list[tuple[str, Document]]:
         files = dataset.progress(
             pool.map(read, found, chunksize=16), "reading documentation", len(found)
         )
-        documents = [document for documents in files for document in documents]
+        documents = list(itertools.chain.from_iterable(files))
     drop = iter(repeated(documents))
     documents = [
         document._replace(paragraphs=[p for p in document.paragraphs if not next(drop)])
@@ -441,13 +442,11 @@ def prepare(data_dir: str) -> list:
 
 
 def paragraphs(documents: list[Document], split: str, packages: tuple[str, ...]) -> list[str]:
-    """The paragraphs of some packages, each once, in an order that mixes documents; a quarter are
-    for validation."""
-    found = {
-        _stable_hash(text): text
-        for document in documents
-        if document.package in packages
-        and (_stable_hash(document.name) % 4 == 0) == (split == "validation")
-        for text in document.paragraphs
-    }
-    return [text for _, text in sorted(found.items())]
+    """Returns the paragraphs of some packages, each once, in an order that mixes documents; a
+    quarter of the documents are for validation."""
+    texts: dict[int, str] = {}
+    for document in documents:
+        for_validation = _stable_hash(document.name) % 4 == 0
+        if document.package in packages and for_validation == (split == "validation"):
+            texts |= {_stable_hash(text): text for text in document.paragraphs}
+    return [text for _, text in sorted(texts.items())]

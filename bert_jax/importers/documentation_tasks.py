@@ -32,11 +32,9 @@ def packages(paragraphs: Paragraphs) -> Iterator[tuple[str, dict]]:
         of_classes = [
             paragraphs(split, (package,))[: rows // len(PACKAGES)] for package in PACKAGES
         ]
-        yield from (
-            (split, dict(text=text, label=label))
-            for texts in zip(*of_classes)
-            for label, text in zip(PACKAGES, texts)
-        )
+        for texts in zip(*of_classes):
+            for label, text in zip(PACKAGES, texts):
+                yield split, dict(text=text, label=label)
 
 
 def pairs(paragraphs: Paragraphs) -> Iterator[tuple[str, dict]]:

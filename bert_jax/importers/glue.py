@@ -9,6 +9,7 @@ import contextlib
 import csv
 import hashlib
 import io
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,31 +162,22 @@ _WHERE = {
 
 
 def available(folder: str | Path) -> list[str]:
-    """The tasks of which `folder` has at least one file."""
-    return [
-        task
-        for task, files in FILES.items()
-        if any(
-            (Path(folder).expanduser() / name).is_file()
-            for names in files.values()
-            for name in names
-        )
-    ]
+    """Returns the tasks of which `folder` has at least one file."""
+    folder = Path(folder).expanduser()
+    return [task for task in FILES if any((folder / name).is_file() for name in _names(task))]
+
+
+def _names(task: str) -> list[str]:
+    """Returns the names of all files of a task."""
+    return list(itertools.chain.from_iterable(FILES[task].values()))
 
 
 def _there(task: str, folder: Path) -> str:
     if not folder.is_dir():
         return "no such directory"
-    places = dict.fromkeys(
-        (folder / name).parent for names in FILES[task].values() for name in names
-    )
-    there = sorted(
-        str(path.relative_to(folder))
-        for place in places
-        if place.is_dir()
-        for path in place.iterdir()
-        if path.is_file()
-    )
+    places = {(folder / name).parent for name in _names(task)}
+    paths = itertools.chain.from_iterable(place.iterdir() for place in places if place.is_dir())
+    there = sorted(str(path.relative_to(folder)) for path in paths if path.is_file())
     return ", ".join(there) or "none of them"
 
 

@@ -62,11 +62,8 @@ def prepare(
     files = find_files(inputs)
 
     def documents(doing: str) -> Iterator[str]:
-        return (
-            text
-            for path in dataset.progress(files, doing)
-            for text in read(path, format, json_field)
-        )
+        for path in dataset.progress(files, doing):
+            yield from read(path, format, json_field)
 
     prints = np.fromiter((fingerprint(text) for text in documents("reading")), np.uint64)
     if not prints.size:

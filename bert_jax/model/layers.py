@@ -80,10 +80,10 @@ def keep_mask(key: jax.Array, rows: jax.Array, shape: tuple[int, ...], rate: flo
     place = jnp.arange(math.prod(block[1:]), dtype=jnp.uint32).reshape(1, *block[1:])
     row = rows.astype(jnp.uint32).reshape(-1, *[1] * (len(block) - 1))
     words = threefry2x32_p.bind(*jax.random.key_data(key), *jnp.broadcast_arrays(row, place))
-    quarters = [part for word in words for part in (word & 0xFFFF, word >> 16)]
-    return jnp.concatenate([quarter >= threshold for quarter in quarters], axis=-2)[
-        ..., : shape[-2], :
-    ]
+    first, second = words
+    quarters = [first & 0xFFFF, first >> 16, second & 0xFFFF, second >> 16]
+    kept = jnp.concatenate([quarter >= threshold for quarter in quarters], axis=-2)
+    return kept[..., : shape[-2], :]
 
 
 class Table(nn.Module):

@@ -116,9 +116,10 @@ def device_of(kind: str) -> Device | None:
 
     The longest of the matching beginnings counts; GPUs' names may go on with their memory.
     """
-    known = {begin: device for device in DEVICES.values() for begin in device.kinds}
-    matching = [begin for begin in known if re.match(rf"{begin}\b", kind)]
-    return known[max(matching, key=len)] if matching else None
+    matching: dict[str, Device] = {}
+    for device in DEVICES.values():
+        matching |= {begin: device for begin in device.kinds if re.match(rf"{begin}\b", kind)}
+    return matching[max(matching, key=len)] if matching else None
 
 
 def peak_of(kind: str) -> float | None:

@@ -7,6 +7,7 @@ stands there once. A collective may stand in a fusion, or be spread over several
 meanwhile; one between slices is a transfer of the hosts.
 """
 
+import itertools
 import json
 import math
 import re
@@ -62,11 +63,8 @@ class Instruction:
     @property
     def called(self) -> list[str]:
         """The computations that it calls."""
-        return [
-            name.strip().lstrip("%")
-            for one, several in _CALLED.findall(self.line)
-            for name in (one or several).split(",")
-        ]
+        names = ",".join(one or several for one, several in _CALLED.findall(self.line))
+        return [name.strip().lstrip("%") for name in names.split(",")] if names else []
 
     @property
     def operands(self) -> list[str]:
@@ -236,7 +234,7 @@ class _Reading:
     def _hidden_collective(self, fusion: Instruction, times: int) -> bool:
         """Returns True for a fusion that is, or computes during, a collective; each counts once."""
         hides = False
-        for inner in (inner for name in fusion.called for inner in self._found.get(name, ())):
+        for inner in self._inside(fusion.called):
             if inner.opcode in COLLECTIVES:
                 hides = True
                 kind, size, channel = inner.opcode, inner.bytes, _CHANNEL.search(inner.line)
@@ -250,6 +248,10 @@ class _Reading:
                     )
         return hides
 
+    def _inside(self, called: list[str]) -> list[Instruction]:
+        """Returns the instructions of some computations."""
+        return list(itertools.chain.from_iterable(self._found.get(name, ()) for name in called))
+
     def _touched(self, opcode: str, result: int, operands: list[int], called: list[str]) -> int:
         """Bytes that an instruction reads and writes: of tables the rows that are looked up or
         added to."""
@@ -257,7 +259,7 @@ class _Reading:
             return 2 * result
         if opcode == "scatter":
             return 3 * operands[-1]  # an update is read, and a row of the table read and written
-        inside = [inner for name in called for inner in self._found.get(name, ())]
+        inside = self._inside(called)
         sizes = {inner.name: inner.bytes for inner in inside}
         tables = [
             self._touched(inner.opcode, inner.bytes, [sizes[name] for name in inner.operands], [])

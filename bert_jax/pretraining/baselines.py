@@ -42,13 +42,10 @@ def trivial_scores(
         unigram_perplexity=float(np.exp(loss)),
         most_frequent_accuracy=float(predicted[training_counts.argmax()] / predicted.sum()),
     )
-    return {
-        f"{name}_{of}": score
-        for name in LANGUAGE
-        if name in objectives
-        for of, score in of_tokens.items()
-    } | {
-        f"{name}_majority_accuracy": float(labels.max() / labels.sum())
-        for name in ("nsp", "sop")
-        if name in objectives
-    }
+    result: dict[str, float] = {}
+    for name in objectives:
+        if name in LANGUAGE:
+            result |= {f"{name}_{score}": value for score, value in of_tokens.items()}
+        elif name in ("nsp", "sop"):
+            result[f"{name}_majority_accuracy"] = float(labels.max() / labels.sum())
+    return result

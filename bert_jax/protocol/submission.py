@@ -22,9 +22,9 @@ from bert_jax.tasks.glue import TASKS, Task, leaderboard_file
 DIRECTORY, ARCHIVE = "submission", "submission.zip"
 
 # All that gluebenchmark.com wants in one zip: the task and the split of each file.
-FILES: dict[str, tuple[Task, str]] = {
-    file: (task, split) for task in TASKS.values() for split, file in task.leaderboard.items()
-}
+FILES: dict[str, tuple[Task, str]] = {}
+for _task in TASKS.values():
+    FILES |= {file: (_task, split) for split, file in _task.leaderboard.items()}
 
 
 def make(

@@ -44,17 +44,16 @@ def wikipedia(text: str) -> str:
 
 
 def wiki40b(text: str) -> str:
-    """The paragraphs of an article as TFDS's `wiki40b` has it, whose markers tell them from titles
-    and headings."""
+    """Returns the paragraphs of an article as TFDS's `wiki40b` has it, whose markers tell them from
+    titles and headings."""
     before, *parts = _WIKI40B.split(text)
     paragraphs = (
         [part for kind, part in zip(parts[::2], parts[1::2]) if kind == "PARAGRAPH"]
         if parts
         else [before]
     )
-    return "\n\n".join(
-        line for part in paragraphs for line in map(str.strip, part.split("_NEWLINE_")) if line
-    )
+    lines = [line.strip() for line in "_NEWLINE_".join(paragraphs).split("_NEWLINE_")]
+    return "\n\n".join(line for line in lines if line)
 
 
 def _width(line: str) -> int:

@@ -8,17 +8,18 @@ _BLANK_LINE = re.compile(r"\n\s*\n")
 
 
 def split(text: str, language: str = "en") -> list[str]:
-    """The sentences of running text, by rules; a blank line always ends one, a single line break
-    never does.
+    """Returns the sentences of running text, by rules; a blank line always ends one, a single line
+    break never does.
 
     `language` is an ISO 639-1 code; one that has no rules of its own gets general ones. White space
     within a sentence becomes single spaces, so that hard-wrapped lines read on.
     """
     # Collapsed before it is split: the rules take "Mr.\nSmith" for two sentences, and "Mr. Smith"
     # for one.
-    paragraphs = (" ".join(paragraph.split()) for paragraph in _BLANK_LINE.split(text))
-    found = (s.strip() for paragraph in paragraphs for s in sentencex.segment(language, paragraph))
-    return [s for s in found if s]
+    sentences: list[str] = []
+    for paragraph in _BLANK_LINE.split(text):
+        sentences += map(str.strip, sentencex.segment(language, " ".join(paragraph.split())))
+    return [sentence for sentence in sentences if sentence]
 
 
 def lines(text: str, language: str = "en") -> list[str]:

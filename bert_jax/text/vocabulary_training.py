@@ -34,7 +34,7 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Vocabulary:
     words = count_words(texts, config)
     letters = _most_frequent_characters(words, config.vocab_characters)
     words = {word: count for word, count in words.items() if letters.issuperset(word)}
-    continuations = {letter for word in words for letter in word[1:]}
+    continuations = set().union(*(word[1:] for word in words))
     # Left to itself the library numbers characters in hash order, and ties between merges go by
     # number.
     initial = [

@@ -1,6 +1,7 @@
 """WordPiece: text to token ids by BERT's rules, with the model of the `tokenizers` library at the
 end."""
 
+import itertools
 import re
 from collections.abc import Callable
 
@@ -13,12 +14,13 @@ from bert_jax.text.words import splitter
 
 
 def wordpiece(vocabulary: Vocabulary, config: TokenizerConfig) -> Callable[[str], list[int]]:
-    """A function that gives the ids of a text; it adds no special tokens and finds none in the
-    text."""
+    """Returns a function that gives the ids of a text; it adds no special tokens and finds none in
+    the text."""
     words, pieces = splitter(config), pieces_of(vocabulary, config)
 
     def ids(text: str) -> list[int]:
-        return [piece.id for word in words(text) for piece in pieces(word)]
+        found = itertools.chain.from_iterable(map(pieces, words(text)))
+        return [piece.id for piece in found]
 
     return ids
 
