@@ -197,35 +197,35 @@ class Checkpoints:
         Raises:
             UserError: the checkpoint is damaged or of another version.
         """
-        found = self._problem(step)
-        if found:
+        problem = self._problem(step)
+        if problem:
             raise UserError(
                 f"checkpoint {step} in {self.directory} is damaged",
-                found=found,
+                found=problem,
                 expected="files that agree with their digests.json",
                 hint=f"another of the steps {self.steps()}, by --checkpoint={self.directory}/STEP",
             )
-        said = self._manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))[
-            "about"
-        ]
+        description = self._manager.restore(
+            step, args=ocp.args.Composite(about=ocp.args.JsonRestore())
+        )["about"]
         refuse_differences(
             f"checkpoint {step} in {self.directory} is of another version",
-            said,
+            description,
             dict(canonical_version=CANONICAL_VERSION),
             "read it with the version that wrote it",
         )
-        return said
+        return description
 
     def _problem(self, step: int) -> str | None:
         if step not in self._checked:
             # One host reads the files; the others take its word.
-            found = (
+            problem = (
                 digests.problem(self.directory / str(step)) if jax.process_index() == 0 else None
             )
             if jax.process_count() > 1:
-                bad = bool(multihost_utils.broadcast_one_to_all(found is not None))
-                found = found or ("the first host found it damaged" if bad else None)
-            self._checked[step] = found
+                bad = bool(multihost_utils.broadcast_one_to_all(problem is not None))
+                problem = problem or ("the first host found it damaged" if bad else None)
+            self._checked[step] = problem
         return self._checked[step]
 
     def _write_digests(self) -> None:

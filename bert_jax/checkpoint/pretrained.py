@@ -101,31 +101,33 @@ def tree(values: dict) -> dict:
 
 
 def asked_for(
-    found: tuple[str, ...], heads: tuple[str, ...] | None, where: Path
+    available: tuple[str, ...], heads: tuple[str, ...] | None, where: Path
 ) -> tuple[str, ...]:
     """The heads to take of those that were found; None: all.
 
     Raises:
         UserError: one that is asked for is not there.
     """
-    missing = [name for name in heads or () if name not in found]
+    missing = [name for name in heads or () if name not in available]
     if missing:
         raise UserError(
             f"{where} has no head {missing[0]!r}",
-            found=", ".join(found) or "the encoder alone",
+            found=", ".join(available) or "the encoder alone",
             expected=f"{', '.join(missing)} among its heads",
             hint="another checkpoint, or fewer heads: --heads of convert, --config.objectives "
             "elsewhere",
         )
     return tuple(
-        name for name in HEADS if name in (found if heads is None else heads) and name in found
+        name
+        for name in HEADS
+        if name in (available if heads is None else heads) and name in available
     )
 
 
 def mapped(
     tensors: dict[str, Tensor],
     model: ModelConfig,
-    found: tuple[str, ...],
+    available: tuple[str, ...],
     heads: tuple[str, ...],
     name_of: Callable[[str], Name | None],
     where: Path,
@@ -135,7 +137,7 @@ def mapped(
     Args:
         tensors: by the file's names for them.
         model: says, with the heads, which parameters there are and their shapes.
-        found: the heads that are in the file.
+        available: the heads that are in the file.
         heads: those to take.
         name_of: what the file calls a parameter.
         where: names the file in errors.
@@ -149,7 +151,7 @@ def mapped(
     """
     wrong, names, left_out, loads = [], {}, {}, {}
     unmet = dict(tensors)
-    for path, shape in shapes(model, found).items():
+    for path, shape in shapes(model, available).items():
         named = name_of(path)
         assert named, f"{path} has no name there"
         name, transposed = named
@@ -175,7 +177,7 @@ def mapped(
             found=("\n" + " " * 12).join(wrong[:10] + more),
             expected=f"{model.num_layers} layers, hidden {model.hidden_size}, vocabulary "
             f"{model.vocab_size}, "
-            f"heads: {', '.join(found) or 'none'}",
+            f"heads: {', '.join(available) or 'none'}",
             hint="mend its config, or leave out what is not needed with --leave_out=REGEX",
         )
 

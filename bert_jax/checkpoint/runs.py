@@ -48,15 +48,15 @@ def find_step(checkpoints: Checkpoints, step: int | None) -> int:
     Raises:
         UserError: it is not there.
     """
-    found = checkpoints.latest_good() if step is None else step
-    if found not in checkpoints.steps():
+    taken = checkpoints.latest_good() if step is None else step
+    if taken not in checkpoints.steps():
         raise UserError(
             f"{checkpoints.directory} has no such checkpoint",
             found=f"steps {checkpoints.steps()}",
-            expected="a step that is there" if step is None else f"step {step}",
+            expected="a complete step" if step is None else f"step {step}",
             hint="leave the step out to take the latest",
         )
-    return found
+    return taken
 
 
 def is_one(path: Path) -> bool:

@@ -111,10 +111,10 @@ def open(path: Path, heads: tuple[str, ...] | None = None, leave_out: str = "") 
     tensors, left_out = without(_tensors(prefix), leave_out)
     left_out |= {name: "the optimiser's" for name in tensors if _ONLY_IN_TRAINING.search(name)}
     tensors = {name: tensor for name, tensor in tensors.items() if name not in left_out}
-    found = tuple(head for head, name in _SIGNS.items() if name in tensors)
-    model = _model(prefix.parent / CONFIG, tensors, found)
-    taken = asked_for(found, heads, prefix)
-    names, unasked, read = mapped(tensors, model, found, taken, name_of, prefix)
+    available = tuple(head for head, name in _SIGNS.items() if name in tensors)
+    model = _model(prefix.parent / CONFIG, tensors, available)
+    taken = asked_for(available, heads, prefix)
+    names, unasked, read = mapped(tensors, model, available, taken, name_of, prefix)
     vocabulary = Vocabulary.load(prefix.parent / FILE) if (prefix.parent / FILE).is_file() else None
     tokenizer, notes = TokenizerConfig(), ()
     if vocabulary:

@@ -49,10 +49,10 @@ def warnings_of(store: TokenStore, objectives: Sequence[str]) -> list[str]:
     Args:
         objectives: of the recipe.
     """
-    counts, found = store.manifest["counts"], []
+    counts, warnings = store.manifest["counts"], []
     documents, empty = counts["documents"], counts["empty_documents"]
     if empty:
-        found.append(
+        warnings.append(
             f"{empty:,} of {documents + empty:,} documents are empty; see corpus.text_feature and "
             "corpus.cleaning"
         )
@@ -61,25 +61,25 @@ def warnings_of(store: TokenStore, objectives: Sequence[str]) -> list[str]:
     if (
         share > 0.01
     ):  # a little is usual; Lee et al. (2021) find less memorised and better scores without
-        found.append(
+        warnings.append(
             f"{len(repeated):,} documents, {share:.1%} of the tokens, repeat others: deduplicate "
             f"the text"
         )
     unknown = counts["unknown_tokens"] / max(counts["tokens"], 1)
     if unknown > 0.01:  # well-matched vocabularies have a thousandth or less
-        found.append(
+        warnings.append(
             f"{unknown:.1%} of the tokens are [UNK]: the vocabulary is of other text or "
             f"characters; see "
             "tokenizer.vocab_file and tokenizer.vocab_characters"
         )
     alone = np.mean(np.diff(store.document_offsets) == 1)
     if alone > 0.5 and {"nsp", "sop"} & {*objectives}:
-        found.append(
+        warnings.append(
             f"{alone:.0%} of the documents are one sentence, which has no next one: "
             f"objectives=('mlm',), or "
             "check corpus.sentences and what separates documents"
         )
-    return found
+    return warnings
 
 
 def ngrams(tokens: np.ndarray, n: int) -> np.ndarray:
@@ -112,11 +112,11 @@ def overlap(store: TokenStore, texts: Sequence[np.ndarray]) -> tuple[int, np.nda
     wanted, places = np.unique(np.concatenate(hashes), return_inverse=True)
     met = np.zeros(len(wanted), bool)
     for here in _ngrams_of(store, n) if len(wanted) else ():
-        at = np.minimum(np.searchsorted(wanted, here), len(wanted) - 1)
-        met[at[wanted[at] == here]] = True
-    found = np.zeros(len(texts), bool)
-    found[whose[met[places]]] = True
-    return n, lengths >= n, found
+        nearest = np.minimum(np.searchsorted(wanted, here), len(wanted) - 1)
+        met[nearest[wanted[nearest] == here]] = True
+    overlapping = np.zeros(len(texts), bool)
+    overlapping[whose[met[places]]] = True
+    return n, lengths >= n, overlapping
 
 
 def _ngrams_of(store: TokenStore, n: int) -> Iterator[np.ndarray]:

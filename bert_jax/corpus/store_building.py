@@ -339,13 +339,13 @@ class _Tokeniser:
 
 def _batches(strings: Iterable[str]) -> Iterator[list[str]]:
     """Consecutive sentences, of one document, few enough for their ids to be small in memory."""
-    batch, held = [], 0
+    batch, characters = [], 0
     for string in strings:
         batch.append(string)
-        held += len(string)
-        if held >= _CHARS_AT_ONCE:
+        characters += len(string)
+        if characters >= _CHARS_AT_ONCE:
             yield batch
-            batch, held = [], 0
+            batch, characters = [], 0
     yield batch
 
 

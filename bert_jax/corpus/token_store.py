@@ -105,11 +105,11 @@ class TokenStore:
         """
         for name, written in self.manifest["files"].items():
             with open(self.directory / name, "rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != written["sha256"]:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != written["sha256"]:
                 raise UserError(
                     f"{self.directory / name} is damaged",
-                    found=f"SHA-256 {found}",
+                    found=f"SHA-256 {digest}",
                     expected=f"{written['sha256']}, as {MANIFEST} says",
                     hint=f"copy the store anew, or delete {self.directory} to have it made anew",
                 )

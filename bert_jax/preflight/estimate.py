@@ -201,5 +201,5 @@ def _compile_evaluation(plan: Plan, mesh: Mesh, params: Any, shapes: dict) -> An
 
 def _asked_for(message: str) -> int | None:
     """Bytes that a program would have needed, from the compiler's error."""
-    found = re.search(r"(?:Used|required[^(]*\() ?([\d.]+)([KMGT])", message)
-    return int(float(found[1]) * 2 ** (10 * "_KMGT".index(found[2]))) if found else None
+    match = re.search(r"(?:Used|required[^(]*\() ?([\d.]+)([KMGT])", message)
+    return int(float(match[1]) * 2 ** (10 * "_KMGT".index(match[2]))) if match else None

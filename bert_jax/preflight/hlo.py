@@ -75,8 +75,8 @@ class Instruction:
     @property
     def op_name(self) -> str:
         """The operation of the traced program that this instruction comes from."""
-        found = _NAME.search(self.line)
-        return found[1] if found else ""
+        match = _NAME.search(self.line)
+        return match[1] if match else ""
 
 
 @dataclass(frozen=True)
@@ -135,18 +135,18 @@ class Cost:
 def computations(text: str) -> tuple[str, dict[str, list[Instruction]]]:
     """The name of the entry computation, and the instructions of every computation by its name."""
     entry, current = "", None
-    found: dict[str, list[Instruction]] = {}
+    instructions: dict[str, list[Instruction]] = {}
     for line in text.splitlines():
         if line and not line[0].isspace():
             header = _COMPUTATION.match(line)
-            current = found.setdefault(header[2], []) if header else None
+            current = instructions.setdefault(header[2], []) if header else None
             entry = header[2] if header and header[1] else entry
         elif current is not None and (instruction := _INSTRUCTION.match(line)):
             rest = instruction[2]
             if opcode := _OPCODE.search(rest):
                 shape = rest[: rest.index(f" {opcode[1]}(")]
                 current.append(Instruction(instruction[1], opcode[1], _bytes(shape), rest))
-    return entry, found
+    return entry, instructions
 
 
 def _bytes(shape: str) -> int:
@@ -171,8 +171,8 @@ def cost(text: str) -> Cost:
     Raises:
         ValueError: a loop's trip count does not stand in its condition.
     """
-    entry, found = computations(text)
-    reading = _Reading(found)
+    entry, instructions = computations(text)
+    reading = _Reading(instructions)
     reading.add(entry, 1)
     return reading.total
 
@@ -280,8 +280,8 @@ def _uncosted(one: Instruction) -> str:
 
 def _kernel_says(one: Instruction, figure: str) -> float:
     """A figure of the cost that a kernel's author gave it; 0 if there is none."""
-    found = _ESTIMATE.search(one.line)
-    return int(json.loads(found[1]).get(figure, 0)) if found else 0
+    match = _ESTIMATE.search(one.line)
+    return int(json.loads(match[1]).get(figure, 0)) if match else 0
 
 
 def trip_count(
@@ -332,10 +332,10 @@ def _constant(one: Instruction) -> int:
 def _groups(line: str) -> tuple[tuple[int, ...], ...]:
     """The groups of a collective, or the pairs of a permutation, in any of the ways in which they
     are written."""
-    found = _GROUPS.search(line)
-    if not found:
+    match = _GROUPS.search(line)
+    if not match:
         return ()
-    text = found[1]
+    text = match[1]
     if text.startswith("{"):
         return tuple(
             tuple(map(int, group.split(","))) for group in re.findall(r"\{([\d,]+)\}", text)

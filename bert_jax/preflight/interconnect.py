@@ -57,13 +57,13 @@ def seconds_of(collective: Collective, mesh: Mesh, chip: Tpu) -> float:
 def summary(collectives: list[Collective], mesh: Mesh, chip: Tpu) -> list[dict]:
     """Returns the number, the bytes of results on a chip, and the seconds of the collectives of
     each kind and choice of axes."""
-    found: dict[tuple, dict[str, Any]] = {}
+    totals: dict[tuple, dict[str, Any]] = {}
     for one in collectives:
         axes = "+".join(axes_of(one, mesh)) or "one device"
-        total = found.setdefault(
+        total = totals.setdefault(
             (one.kind, axes), dict(kind=one.kind, axes=axes, count=0, bytes=0, seconds=0.0)
         )
         total["count"] += one.times
         total["bytes"] += one.times * one.bytes
         total["seconds"] += seconds_of(one, mesh, chip)
-    return sorted(found.values(), key=lambda one: -one["seconds"])
+    return sorted(totals.values(), key=lambda one: -one["seconds"])

@@ -30,8 +30,8 @@ def trivial_scores(
     predicted = np.zeros_like(training_counts)
     labels = np.zeros(2)
     for batch in batches:
-        counted = batch["masked_ids"][batch["masked_weights"] > 0]
-        predicted += np.bincount(counted, minlength=len(predicted))
+        masked_ids = batch["masked_ids"][batch["masked_weights"] > 0]
+        predicted += np.bincount(masked_ids, minlength=len(predicted))
         labels += np.bincount(
             batch["next_sentence_labels"].ravel(), batch["example_weights"].ravel(), minlength=2
         )

@@ -77,11 +77,11 @@ def read(path: str) -> dict:
         UserError: it is not there, or none.
     """
     try:
-        found = json.loads(Path(path).read_text())
-        for scores in found["steps"].values():
+        reference = json.loads(Path(path).read_text())
+        for scores in reference["steps"].values():
             {name: mean + width for name, (mean, width) in scores.items()}
-        found["runs"], found["sources"]
-        return found | dict(keys=renamed.updated_flat(found["keys"]))
+        reference["runs"], reference["sources"]
+        return reference | dict(keys=renamed.updated_flat(reference["keys"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"config.evaluate.reference is no reference: {path}",
@@ -146,11 +146,11 @@ def bands(config: Config) -> dict[str, np.ndarray]:
     reference = read(config.evaluate.reference)
     if _different(reference["keys"], _keys(config)):
         return {}
-    found: dict[str, list] = {}
+    result: dict[str, list] = {}
     for step, scores in reference["steps"].items():
         for name, (mean, width) in scores.items():
-            found.setdefault(name, []).append((int(step), mean - width, mean + width))
-    return {name: np.array(points) for name, points in found.items()}
+            result.setdefault(name, []).append((int(step), mean - width, mean + width))
+    return {name: np.array(points) for name, points in result.items()}
 
 
 def _of_run(workdir: Path) -> tuple[dict, dict, dict[str, dict]]:

@@ -104,11 +104,11 @@ def _fed(words: dict[str, int]) -> Iterator[str]:
 
 
 def _batches(texts: Iterable[str], most: int) -> Iterator[list[str]]:
-    batch, held = [], 0
+    batch, characters = [], 0
     for text in texts:
         batch.append(text)
-        held += len(text)
-        if held >= most:
+        characters += len(text)
+        if characters >= most:
             yield batch
-            batch, held = [], 0
+            batch, characters = [], 0
     yield batch

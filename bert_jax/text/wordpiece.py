@@ -19,8 +19,8 @@ def wordpiece(vocabulary: Vocabulary, config: TokenizerConfig) -> Callable[[str]
     words, pieces = splitter(config), pieces_of(vocabulary, config)
 
     def ids(text: str) -> list[int]:
-        found = itertools.chain.from_iterable(map(pieces, words(text)))
-        return [piece.id for piece in found]
+        all_pieces = itertools.chain.from_iterable(map(pieces, words(text)))
+        return [piece.id for piece in all_pieces]
 
     return ids
 

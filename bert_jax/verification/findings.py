@@ -36,21 +36,21 @@ def within(what: str, difference: float, bound: float) -> Finding:
     return Finding(what, f"{difference:.2g} apart", f"at most {bound:g}", bool(difference <= bound))
 
 
-def write(path: Path, found: list[Finding], provenance: dict) -> None:
+def write(path: Path, findings: list[Finding], provenance: dict) -> None:
     """Writes findings, and with what they were found, for `read`."""
     path.write_text(
-        json.dumps(dict(found=[asdict(one) for one in found], provenance=provenance), indent=1)
+        json.dumps(dict(found=[asdict(one) for one in findings], provenance=provenance), indent=1)
         + "\n"
     )
 
 
 def read(path: Path) -> tuple[list[Finding], dict]:
     """Reads what `write` wrote."""
-    said = json.loads(path.read_text())
-    return [Finding(**one) for one in said["found"]], said["provenance"]
+    content = json.loads(path.read_text())
+    return [Finding(**one) for one in content["found"]], content["provenance"]
 
 
-def show(console: Console, found: list[Finding]) -> None:
+def show(console: Console, findings: list[Finding]) -> None:
     """Prints findings."""
     table = Table(
         Column("what", overflow="fold"),
@@ -60,7 +60,7 @@ def show(console: Console, found: list[Finding]) -> None:
         box=None,
         padding=(0, 2, 0, 0),
     )
-    for one in found:
+    for one in findings:
         table.add_row(
             one.what,
             one.found,
@@ -77,7 +77,7 @@ def _listed(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value).replace("\n", ", ")
 
 
-def markdown(found: list[Finding], provenance: dict, config: dict) -> str:
+def markdown(findings: list[Finding], provenance: dict, config: dict) -> str:
     """A report to attach to an issue: findings, then what they were found with."""
     lines = ["# Verification", "", "| what | found | expected | |", "|---|---|---|---|"]
     lines += [
@@ -87,7 +87,7 @@ def markdown(found: list[Finding], provenance: dict, config: dict) -> str:
             for text in (one.what, one.found, one.expected, one.verdict)
         )
         + " |"
-        for one in found
+        for one in findings
     ]
     lines += ["", "## With", ""]
     lines += [

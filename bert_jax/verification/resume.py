@@ -168,7 +168,7 @@ def _arrays(run: Path) -> dict[str, np.ndarray]:
     """Parameters and the optimiser's state of a run's latest good checkpoint, by path, in the
     host's memory."""
     checkpoints = Checkpoints(run / CHECKPOINTS, read_only=True)
-    directory, found = run.absolute() / CHECKPOINTS / str(checkpoints.latest_good()), {}
+    directory, arrays = run.absolute() / CHECKPOINTS / str(checkpoints.latest_good()), {}
     checkpoints.close()
     for item in ("params", "optimizer"):
         with ocp.PyTreeCheckpointer() as reader:
@@ -180,5 +180,5 @@ def _arrays(run: Path) -> dict[str, np.ndarray]:
                 ),
             )
         for path, x in jax.tree_util.tree_leaves_with_path(tree):
-            found[item + jax.tree_util.keystr(path)] = np.asarray(x)
-    return found
+            arrays[item + jax.tree_util.keystr(path)] = np.asarray(x)
+    return arrays
