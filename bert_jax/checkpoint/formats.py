@@ -26,21 +26,22 @@ def open_pretrained(
     Args:
         path: a run or a step of it, a Hugging Face directory, or a TF1 checkpoint.
         heads: the heads to take; None: all that it has.
-        leave_out: regular expression of tensors to ignore, by the source's names.
+        leave_out: regular expression of tensors to ignore, by the source's names; not of a run.
         vocab_file: its vocabulary, where that does not lie beside it.
 
     Raises:
-        UserError: it is none of these, is damaged, or is not a BERT as we compute it.
+        UserError: it is none of these, is damaged, or is not a BERT as we compute it; or
+            `leave_out` would have no effect.
     """
     path = path.expanduser()
     if is_remote(path):
-        found = runs.open(path, heads)  # other formats are read from a disk
+        pretrained = _open_run(path, heads, leave_out)  # other formats are read from a disk
     elif hf.is_one(path) or (path / "modules.json").is_file():
-        found = hf.open(path, heads, leave_out)
+        pretrained = hf.open(path, heads, leave_out)
     elif tf1.is_one(path):
-        found = tf1.open(path, heads, leave_out)
+        pretrained = tf1.open(path, heads, leave_out)
     elif runs.is_one(path):
-        found = runs.open(path, heads)
+        pretrained = _open_run(path, heads, leave_out)
     else:
         raise UserError(
             f"{path} is no checkpoint that is known",
@@ -57,15 +58,27 @@ def open_pretrained(
             raise UserError(
                 f"the vocabulary {vocab_file} is not there", expected="a file with one token a line"
             )
-        found = dataclasses.replace(found, vocabulary=Vocabulary.load(vocab_file))
-    if found.vocabulary and len(found.vocabulary) > found.model.vocab_size:
+        pretrained = dataclasses.replace(pretrained, vocabulary=Vocabulary.load(vocab_file))
+    vocabulary, rows = pretrained.vocabulary, pretrained.model.vocab_size
+    if vocabulary and len(vocabulary) > rows:
         raise UserError(
             f"the vocabulary does not fit {path}",
-            found=f"{len(found.vocabulary)} tokens",
-            expected=f"at most {found.model.vocab_size}, the rows of its word embeddings",
+            found=f"{len(vocabulary)} tokens",
+            expected=f"at most {rows}, the rows of its word embeddings",
             hint="--vocab_file=FILE with the vocabulary that the model was made with",
         )
-    return found
+    return pretrained
+
+
+def _open_run(path: Path, heads: tuple[str, ...] | None, leave_out: str) -> Pretrained:
+    if leave_out:
+        raise UserError(
+            f"{path} is a run or a converted checkpoint: all of its tensors are parameters",
+            found=f"--leave_out={leave_out}",
+            expected="--leave_out with a Hugging Face directory or Google's checkpoint",
+            hint="--heads=HEAD,HEAD to take some of its heads",
+        )
+    return runs.open(path, heads)
 
 
 def check(pretrained: Pretrained, target: Path, to: str) -> None:

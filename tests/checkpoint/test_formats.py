@@ -390,6 +390,12 @@ def test_what_was_left_out_on_purpose_is_said(directory):
         open_pretrained(directory, leave_out="(")
 
 
+def test_what_cannot_be_left_out_is_refused(tmp_path, directory):
+    convert(open_pretrained(directory), tmp_path / "run", "orbax")
+    with pytest.raises(UserError, match="all of its tensors are parameters"):
+        open_pretrained(tmp_path / "run", leave_out="pooler")
+
+
 def test_a_target_is_whole_or_not_there(tmp_path, directory):
     source = open_pretrained(directory)
     (tmp_path / "full").mkdir()
