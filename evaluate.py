@@ -10,7 +10,8 @@ import argparse
 import shlex
 from typing import TYPE_CHECKING
 
-from bert_jax.cli.arguments import add_host_options, parse, parser_with_config, run
+from bert_jax.cli.arguments import add_host_options, parse, parser_with_config
+from bert_jax.cli.command import run
 from bert_jax.config import Config
 from bert_jax.errors import UserError
 from bert_jax.remote import is_remote, local_path, path_of

@@ -3,7 +3,8 @@
 python train.py --config=configs/demo.py --workdir=runs/demo [--config.KEY=VALUE ...]
 """
 
-from bert_jax.cli.arguments import add_host_options, parse, parser_with_config, run
+from bert_jax.cli.arguments import add_host_options, parse, parser_with_config
+from bert_jax.cli.command import run
 from bert_jax.remote import path_of
 
 

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from bert_jax.cli.arguments import run
+from bert_jax.cli.command import run
 
 COMMANDS = {
     "convert": "convert checkpoints between Hugging Face's format, Google's and ours",

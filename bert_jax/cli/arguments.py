@@ -1,8 +1,7 @@
-"""Command lines: options by argparse, recipes by `--config=FILE` and `--config.key=value`."""
+"""Recipes on the command line: `--config=FILE` and `--config.key=value`."""
 
 import argparse
 import importlib.util
-import sys
 import textwrap
 import traceback
 from collections.abc import Callable
@@ -10,31 +9,15 @@ from dataclasses import fields
 from pathlib import Path
 
 import ml_collections
-from absl import logging
 
 from bert_jax import recipes
+from bert_jax.cli.command import parser_of
 from bert_jax.config import Config, presets
 from bert_jax.config.parsing import parse_value
 from bert_jax.config.renamed import RENAMED
 from bert_jax.errors import UserError
 
 _COLUMNS = 96  # of the text of --help
-
-
-def run(main: Callable[[list[str]], None]) -> None:
-    """Runs a command's `main` with the arguments of this process.
-
-    A UserError is printed without a traceback, and the process exits with status 2.
-    """
-    # Orbax and TFDS log much that is no concern of a user's.
-    logging.set_verbosity(logging.ERROR)
-    try:
-        main(sys.argv[1:])
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def parser_with_config(program: str, description: str) -> argparse.ArgumentParser:
@@ -44,13 +27,9 @@ def parser_with_config(program: str, description: str) -> argparse.ArgumentParse
         program: the command, as it is typed.
         description: text at the beginning of the help, of one paragraph.
     """
-    return argparse.ArgumentParser(
-        program,
-        description=_filled(description),
-        epilog=_keys_help(),
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of(program, _filled(description))
+    parser.epilog = _keys_help()
+    return parser
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from bert_jax.cli.command import parser_of
 from bert_jax.errors import UserError
 from bert_jax.model.heads import HEADS
 from bert_jax.remote import local_path, path_of
@@ -64,12 +65,7 @@ def main(argv: list[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m bert_jax convert",
-        description=DESCRIPTION,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("python -m bert_jax convert", DESCRIPTION)
     parser.add_argument("source", metavar="SRC", type=path_of, help="checkpoint to read")
     parser.add_argument(
         "target", metavar="DST", type=local_path, help="directory to write: a new or empty one"
@@ -88,7 +84,8 @@ def _parser() -> argparse.ArgumentParser:
         "--leave_out",
         default="",
         metavar="REGEX",
-        help="regular expression for the names of tensors to ignore in the source",
+        help="regular expression for the names of tensors to ignore in the source, unless it is of "
+        "the format orbax",
     )
     parser.add_argument(
         "--vocab_file", default="", metavar="FILE", help="vocabulary, if SRC does not contain it"

@@ -1,10 +1,10 @@
 """`python -m bert_jax encode`: a vector for each text."""
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
+from bert_jax.cli.command import parser_of
 from bert_jax.cli.text_input import add_model_options, add_text_options, read_texts
 from bert_jax.disk import written_whole
 
@@ -23,12 +23,7 @@ def main(argv: list[str]) -> None:
         UserError: the checkpoint cannot be opened, or the file or its column does not exist.
         SystemExit: an option is wrong, or help was asked for.
     """
-    parser = argparse.ArgumentParser(
-        "python -m bert_jax encode",
-        description=DESCRIPTION,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("python -m bert_jax encode", DESCRIPTION)
     add_model_options(parser)
     add_text_options(parser)
     parser.add_argument(

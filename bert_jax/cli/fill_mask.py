@@ -1,8 +1,8 @@
 """`python -m bert_jax fill-mask`: the most probable tokens for each [MASK]."""
 
-import argparse
 import json
 
+from bert_jax.cli.command import parser_of
 from bert_jax.cli.text_input import add_model_options, add_text_options, read_texts
 
 DESCRIPTION = """Predict the tokens that stand behind [MASK], with the head of a pretrained model.
@@ -21,12 +21,7 @@ def main(argv: list[str]) -> None:
             file or its column does not exist, or a text has no [MASK].
         SystemExit: an option is wrong, or help was asked for.
     """
-    parser = argparse.ArgumentParser(
-        "python -m bert_jax fill-mask",
-        description=DESCRIPTION,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("python -m bert_jax fill-mask", DESCRIPTION)
     add_model_options(parser)
     add_text_options(parser)
     parser.add_argument(

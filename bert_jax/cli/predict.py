@@ -1,25 +1,29 @@
-"""`python -m bert_jax predict`: answers of a fine-tuned model on new text."""
+"""`python -m bert_jax predict`: predictions of a fine-tuned model on new text."""
 
 import argparse
 import json
 import sys
 from pathlib import Path
 
+from bert_jax.cli.command import parser_of
+from bert_jax.cli.text_input import add_model_options, check_one_input
+from bert_jax.disk import written_whole
 from bert_jax.errors import UserError
-from bert_jax.remote import path_of
 
-DESCRIPTION = """Answer on new text with a fine-tuned checkpoint: a run of ours, or a Hugging Face directory.
+DESCRIPTION = """Predict with a fine-tuned checkpoint on new text.
 
-The text is given by --text (and --text_pair), or comes from a file: .tsv, .csv and .jsonl have columns, of which that
-of the text is inferred or named; any other file has a text a line. Each answer is a JSON object, printed or written to
---output.
+The text comes from --text (and --text_pair) or from a file: .tsv, .csv and .jsonl have columns,
+whose names are inferred or given; any other file has one text per line. Each prediction is a JSON
+object, printed or written to --output.
 
-What the text and the second text are depends on what the model has learned:
+The text and the second text depend on the task of the model:
 
-  classes or numbers   the text, or both of a pair
-  tags of words        words between spaces; in .jsonl a list of words
-  answers              a question, and its context; --input may be a .json of SQuAD, whose ids the answers get
-  choices              the text, and all of its choices; in a file a column that is a list, or SWAG's columns
+  classes or numbers   the text, or both texts of a pair
+  tags of words        words separated by spaces; in .jsonl a list of words
+  answers              a question and its context; --input can be a .json file of SQuAD, whose ids
+                       are kept
+  choices              the text and all of its choices; in a file a column that is a list, or the
+                       columns of SWAG
 """
 
 _OF_TWO = dict(span="questions with their contexts", choice="texts with their choices")
@@ -32,63 +36,8 @@ def main(argv: list[str]) -> None:
         UserError: the checkpoint has not learned a task, or the file or its columns are not there.
         SystemExit: of argparse.
     """
-    parser = argparse.ArgumentParser(
-        "python -m bert_jax predict",
-        description=DESCRIPTION,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--checkpoint",
-        required=True,
-        type=path_of,
-        help="a workdir of a run, or a Hugging Face directory",
-    )
-    parser.add_argument("--text", nargs="+", default=[], help="texts to answer on")
-    parser.add_argument(
-        "--text_pair",
-        nargs="+",
-        default=[],
-        help="the second text of each; one context for all questions; the choices of one text",
-    )
-    parser.add_argument("--input", type=Path, help="a file of texts instead")
-    parser.add_argument(
-        "--column",
-        default="",
-        help="of the file: the column of the text; by default it is inferred",
-    )
-    parser.add_argument(
-        "--column_pair",
-        default="",
-        help="the column of the second text, the context or the list of choices",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        help="a file for the answers, a JSON object a line; by default they are printed",
-    )
-    parser.add_argument(
-        "--length",
-        type=int,
-        default=0,
-        help="most tokens of an example, longer texts lose their end; "
-        "0: as many as in training, or if that is not known as the model takes",
-    )
-    parser.add_argument(
-        "--null_threshold",
-        type=float,
-        help="of answers: by how much none must score better than the "
-        "best one to be what is predicted; without it, what the run found on its validation split",
-    )
-    parser.add_argument(
-        "--batch_size", type=int, default=64, help="examples that are computed at once"
-    )
-    args = parser.parse_args(argv)
-    if bool(args.text) == bool(args.input):
-        raise UserError(
-            "there is no text to answer on" if not args.text else "there are texts and a file",
-            expected="--text, or --input=FILE",
-        )
+    args = _parser().parse_args(argv)
+    check_one_input(args.text, args.input)
 
     # After the options are known to be right: these imports take seconds.
     from bert_jax.inference.fine_tuned import FineTuned, in_chunks
@@ -103,17 +52,51 @@ def main(argv: list[str]) -> None:
         ids, rows = _questions(args.input)
     else:
         rows = _rows(args.input, args.column, args.column_pair, model.kind)
-    found = in_chunks(model, rows)
+    predictions = in_chunks(model, rows)
     if ids:
-        found = (dict(id=id) | answer for id, answer in zip(ids, found))
-    answers = (json.dumps(answer, ensure_ascii=False) + "\n" for answer in found)
+        predictions = (dict(id=id) | one for id, one in zip(ids, predictions))
+    lines = (json.dumps(one, ensure_ascii=False) + "\n" for one in predictions)
     if not args.output:
-        sys.stdout.writelines(answers)
+        sys.stdout.writelines(lines)
         return
-    temporary = args.output.with_name(args.output.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.writelines(answers)
-    temporary.replace(args.output)
+    with written_whole(args.output, "w") as file:
+        file.writelines(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = parser_of("python -m bert_jax predict", DESCRIPTION)
+    add_model_options(parser)
+    parser.add_argument("--text", nargs="+", default=[], help="texts to predict on")
+    parser.add_argument(
+        "--text_pair",
+        nargs="+",
+        default=[],
+        help="second text of each text; or one context for all questions; or the choices of one "
+        "text",
+    )
+    parser.add_argument("--input", type=Path, help="file of texts, instead of --text")
+    parser.add_argument(
+        "--column",
+        default="",
+        help="column of the text in --input; inferred by default",
+    )
+    parser.add_argument(
+        "--column_pair",
+        default="",
+        help="column of the second text, the context or the list of choices",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="file of the predictions, a JSON object per line; by default they are printed",
+    )
+    parser.add_argument(
+        "--null_threshold",
+        type=float,
+        help="predict 'no answer' if its score exceeds that of the best answer by more than this; "
+        "by default the threshold that the run selected on its validation split",
+    )
+    return parser
 
 
 def _given(texts: list[str], pairs: list[str], kind: str) -> list[tuple]:

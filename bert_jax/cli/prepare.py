@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bert_jax.cli import labelled, store
+from bert_jax.cli import labelled
 from bert_jax.cli.labelled import add_splits, data_dir_option, labelled_table, print_keys
 from bert_jax.importers import documentation, local_text
 
@@ -19,6 +19,8 @@ def main(argv: list[str]) -> None:
         SystemExit: an option is wrong, or help was asked for.
     """
     if argv[:1] == ["store"]:  # takes a recipe, and so has a parser of its own
+        from bert_jax.cli import store  # takes a second to import, which no other command needs
+
         store.main(argv[1:])
         return
     parser = argparse.ArgumentParser(
@@ -26,7 +28,9 @@ def main(argv: list[str]) -> None:
         description="Prepare corpora, labelled data sets and token stores.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    commands.add_parser("store", help=store.SUMMARY)
+    commands.add_parser(
+        "store", help="Make the vocabulary and the token stores of a recipe, ahead of training."
+    )
     for name, (summary, add_options, run) in COMMANDS.items():
         command = commands.add_parser(
             name,

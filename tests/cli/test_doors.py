@@ -284,3 +284,17 @@ def test_prepare_store_is_what_training_opens(run_recipe, tmp_path, capsys):
         config, tmp_path / "run", choose_vocabulary(config, tmp_path / "run"), progress=False
     )
     assert (tmp_path / "run" / "store" / "train" / "manifest.json").stat().st_mtime_ns == made
+
+
+def test_help_without_a_recipe_imports_no_jax():
+    for command in ([], ["predict"], ["encode"], ["fill-mask"], ["prepare"], ["report"]):
+        code = (
+            "import sys; from bert_jax.__main__ import main\n"
+            f"try: main({[*command, '--help']})\n"
+            "except SystemExit: pass\n"
+            "print([name for name in ('jax', 'flax', 'optax', 'orbax') if name in sys.modules])"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.stdout.endswith("[]\n"), (command, done.stdout[-200:], done.stderr)

@@ -208,7 +208,7 @@ def test_the_command_reads_texts_lines_and_columns(trained, tmp_path, capsys):
         json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()
     ] == printed
     for wrong, said in (
-        ([], "no text to answer on"),
+        ([], "there is no text"),
         (["--text", "a", "--text_pair", "b", "c"], "does not fit"),
         ([f"--input={tmp_path / 'none.txt'}"], "is not there"),
         ([f"--input={tmp_path / 'rows.tsv'}", "--column=sentense"], "sentence"),
