@@ -113,6 +113,24 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return last[part[0]] if part else None
 
 
+def unknown_name(what: str, name: str, known: Iterable[str]) -> UserError:
+    """Returns the error of a name that is none of the known ones, with the most similar one.
+
+    Args:
+        what: the key, and what it names.
+        name: the unknown name.
+        known: all names that are known.
+    """
+    known = list(dict.fromkeys(known))
+    close = nearest(name, known)
+    return UserError(
+        what,
+        found=repr(name),
+        expected=f"some of {', '.join(known)}",
+        hint=f"did you mean {close!r}?" if close else None,
+    )
+
+
 def refuse_differences(what: str, stored: dict, expected: dict, hint: str) -> None:
     """Raises a UserError that names all values of `stored` that differ from those of `expected`.
 

@@ -47,12 +47,12 @@ from bert_jax.corpus.token_store import (
 from bert_jax.disk import LOCK, flush_to_disk, locked, write_json
 from bert_jax.errors import UserError, plain, refuse_differences, with_defaults
 from bert_jax.remote import drop_copies
-from bert_jax.text.sentences import SPLITTERS
+from bert_jax.text.sentences import SPLITTERS, batches
 from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.text.wordpiece import Encoder, identity
 
 _DOCUMENTS_AT_ONCE = 256  # ArrayRecord reads so many as fast as a few
-_CHARS_AT_ONCE = 1 << 18
+_CHARS_AT_ONCE = 1 << 18  # whose ids are small in memory
 _BYTES_AT_ONCE = 1 << 23
 _COUNTED = ("documents", "sentences", "tokens", "unknown_tokens", "empty_documents", "text_bytes")
 
@@ -320,7 +320,7 @@ class _Tokeniser:
 
     def _document(self, text: str, files: dict, counts: Counter) -> None:
         digest, kept = hashlib.blake2b(digest_size=8), 0
-        for batch in _batches(self._sentences(text)):
+        for batch in batches(self._sentences(text), _CHARS_AT_ONCE):
             ids, lengths = self._encode(batch)
             lengths = lengths[lengths > 0]
             files[TOKENS].write(ids.astype(self._job.dtype))
@@ -335,18 +335,6 @@ class _Tokeniser:
         counts["sentences"] += kept
         counts["documents" if kept else "empty_documents"] += 1
         counts["text_bytes"] += len(text.encode())
-
-
-def _batches(strings: Iterable[str]) -> Iterator[list[str]]:
-    """Consecutive sentences, of one document, few enough for their ids to be small in memory."""
-    batch, characters = [], 0
-    for string in strings:
-        batch.append(string)
-        characters += len(string)
-        if characters >= _CHARS_AT_ONCE:
-            yield batch
-            batch, characters = [], 0
-    yield batch
 
 
 def _chunks(shards: list[Path], name: str) -> Iterator[bytes]:

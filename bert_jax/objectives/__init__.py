@@ -1,4 +1,4 @@
-"""What is learned. An objective is a module with the name of its head and two pure functions:
+"""Losses. An objective is a module with the name of its head and two pure functions:
 
     HEAD                       the head of the model that it reads
     weight(batch)              how much counts in a batch: predictions, examples, ...
@@ -9,7 +9,7 @@ so a batch may be computed in parts, or over a mesh, and gives the loss of the w
 is taken of means.
 """
 
-from bert_jax.errors import UserError, nearest
+from bert_jax.errors import unknown_name
 from bert_jax.objectives import (
     classification,
     lm,
@@ -55,12 +55,8 @@ def choose(names: tuple[str, ...]) -> dict:
     """
     for name in names:
         if name not in OBJECTIVES:
-            close = nearest(name, OBJECTIVES)
-            raise UserError(
-                "config.objectives names an objective that is not known",
-                found=repr(name),
-                expected=f"some of {', '.join(map(repr, OBJECTIVES))}",
-                hint=f"did you mean {close!r}?" if close else None,
+            raise unknown_name(
+                "config.objectives names an objective that does not exist", name, OBJECTIVES
             )
     return {name: OBJECTIVES[name] for name in names}
 

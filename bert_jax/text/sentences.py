@@ -1,6 +1,7 @@
 """Sentences of a document."""
 
 import re
+from collections.abc import Iterable, Iterator
 
 import sentencex
 
@@ -26,6 +27,18 @@ def lines(text: str, language: str = "en") -> list[str]:
     """The sentences of text that has one a line, stripped; blank lines are dropped, `language` is
     ignored."""
     return [line for line in map(str.strip, text.splitlines()) if line]
+
+
+def batches(texts: Iterable[str], characters: int) -> Iterator[list[str]]:
+    """Groups consecutive texts; each group but the last has at least so many characters."""
+    batch, size = [], 0
+    for text in texts:
+        batch.append(text)
+        size += len(text)
+        if size >= characters:
+            yield batch
+            batch, size = [], 0
+    yield batch
 
 
 SPLITTERS = {"split": split, "lines": lines}

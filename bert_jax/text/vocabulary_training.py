@@ -10,6 +10,7 @@ from tokenizers.trainers import WordPieceTrainer
 
 from bert_jax.config import TokenizerConfig
 from bert_jax.errors import UserError
+from bert_jax.text.sentences import batches
 from bert_jax.text.vocabulary import CONTINUATION, SPECIAL_TOKENS, UNK, Vocabulary
 from bert_jax.text.wordpiece import split_at_spaces
 from bert_jax.text.words import splitter
@@ -76,7 +77,7 @@ def count_words(texts: Iterable[str], config: TokenizerConfig) -> Counter[str]:
     words_of = splitter(config)
     words: Counter[str] = Counter()
     # The rules are slow and text repeats itself: they are applied once to each string of a batch.
-    for batch in _batches(texts, _COUNTED_AT_ONCE):
+    for batch in batches(texts, _COUNTED_AT_ONCE):
         strings: Counter[str] = Counter()
         for text in batch:
             strings.update(split_at_spaces(text))
@@ -101,14 +102,3 @@ def _fed(words: dict[str, int]) -> Iterator[str]:
         while count > 0:
             yield f"{word} " * min(count, most)
             count -= most
-
-
-def _batches(texts: Iterable[str], most: int) -> Iterator[list[str]]:
-    batch, characters = [], 0
-    for text in texts:
-        batch.append(text)
-        characters += len(text)
-        if characters >= most:
-            yield batch
-            batch, characters = [], 0
-    yield batch

@@ -13,7 +13,7 @@ from rich.console import Console
 from bert_jax.batching import Batch
 from bert_jax.checkpoint.pretrained import Pretrained
 from bert_jax.config import Config
-from bert_jax.errors import UserError, nearest
+from bert_jax.errors import UserError, unknown_name
 from bert_jax.model.heads import LABELLED
 from bert_jax.objectives import OBJECTIVES, OF_KIND
 from bert_jax.parallel import mesh as meshes
@@ -150,12 +150,8 @@ class TaskData:
             )
         for name in recipe.task.metrics:
             if name not in _METRICS:
-                close = nearest(name, _METRICS)
-                raise UserError(
-                    "config.task.metrics names a metric that is not known",
-                    found=repr(name),
-                    expected=f"some of {', '.join(dict.fromkeys(_METRICS))}",
-                    hint=f"did you mean {close!r}?" if close else None,
+                raise unknown_name(
+                    "config.task.metrics names a metric that does not exist", name, _METRICS
                 )
 
     def workload(self, recipe: Config, mesh: Mesh, console: Console) -> "TaskWorkload":
@@ -226,7 +222,7 @@ class TaskWorkload:
         return TaskEvaluator(self._scored, self._recipe, predict)
 
     def metadata(self) -> dict:
-        """What a checkpoint says of the task, for those who predict with it."""
+        """Returns the metadata of the task that a checkpoint keeps, for predictions with it."""
         return dict(
             labels=list(self._train.label_names),
             kind=self._train.kind,
@@ -234,8 +230,8 @@ class TaskWorkload:
         )
 
     def baselines(self) -> dict[str, float]:
-        """What no learning at all would score: the most frequent class, or the mean, of the
-        training split; of answers that there is none to any question."""
+        """Returns the scores of a guess without learning: the most frequent class or the mean of
+        the training split, or no answer to any question."""
         kind, labels, found = self._train.kind, self._train.known_labels, {}
         guess = {
             "regression": lambda: labels.mean(),
@@ -253,7 +249,7 @@ class TaskWorkload:
         return found
 
     def description(self) -> dict[str, str]:
-        """What the start-up summary says of the data."""
+        """Returns the lines of the start-up summary on the data, by title."""
         task, config = self._train, self._recipe
         held_out = ", ".join(
             f"{len(scored):,} of {split}" for split, scored in self._scored.items()
@@ -301,7 +297,7 @@ class TaskEvaluator:
         return found | dict(examples=self.examples)
 
     def selection_score(self, scores: dict[str, float]) -> float:
-        """What says how good scores are, larger being better."""
+        """Returns the score by which runs and steps are selected; larger is better."""
         return scores[counted(self._config, scores)]
 
     def write(self, directory: Path, tune: bool = True) -> None:

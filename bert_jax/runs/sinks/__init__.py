@@ -8,7 +8,7 @@ import importlib
 from pathlib import Path
 from typing import Protocol
 
-from bert_jax.errors import UserError, nearest
+from bert_jax.errors import UserError, unknown_name
 from bert_jax.runs.sinks.jsonl import JsonLines
 from bert_jax.runs.sinks.tensorboard import TensorBoard
 from bert_jax.runs.sinks.wandb import WeightsAndBiases
@@ -75,13 +75,7 @@ def check_sinks(names: tuple[str, ...]) -> None:
     """Raises a UserError if a name is not that of a sink, or its package cannot be imported."""
     for name in names:
         if name not in SINKS:
-            close = nearest(name, SINKS)
-            raise UserError(
-                "config.log.sinks names a sink that does not exist",
-                found=repr(name),
-                expected=f"some of {', '.join(SINKS)}",
-                hint=f"did you mean {close!r}?" if close else None,
-            )
+            raise unknown_name("config.log.sinks names a sink that does not exist", name, SINKS)
         package = SINKS[name].package
         try:
             importlib.import_module(package)
