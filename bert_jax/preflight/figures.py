@@ -1,6 +1,6 @@
-"""An estimate for a person, and for a program."""
+"""Estimates of preflight as tables and as JSON."""
 
-from typing import Any
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -12,11 +12,12 @@ from bert_jax.training.summary import bytes_said
 
 
 def figures(estimate: Estimate, topology: str, price: float) -> dict:
-    """The estimate as JSON can hold it; docs/preflight.md says what each key is.
+    """Returns an estimate as JSON can hold it; docs/preflight.md describes each key.
 
     Args:
-        topology: what it is for.
-        price: of a chip-hour; 0 if it is not known.
+        estimate: the estimate.
+        topology: name of the slice that it is for.
+        price: price of a chip-hour; 0 if it is not known.
     """
     result = dict(
         topology=topology,
@@ -35,15 +36,22 @@ def figures(estimate: Estimate, topology: str, price: float) -> dict:
         model_flops_per_step=estimate.model_flops,
         hardware_flops_per_step=estimate.hardware_flops,
     )
-    if not estimate.cycles:  # it ran out of memory: there is no program
-        return result
+    if estimate.cycles:  # otherwise it ran out of memory, and there is no program
+        result |= _rates(estimate)
+        if estimate.steps:  # otherwise their number is not known
+            result |= _totals(estimate, price)
+    return result
+
+
+def _rates(estimate: Estimate) -> dict:
+    """Returns the figures of one step."""
     uncosted: dict[str, dict] = {}
     for one in estimate.uncosted:
         total = uncosted.setdefault(one.what, dict(count=0, bytes=0, seconds=0.0))
         total["count"] += one.times
         total["bytes"] += one.times * one.bytes
         total["seconds"] += estimate.roofline(one)
-    rates = dict(
+    return dict(
         temporary_bytes_per_chip=estimate.temporary_bytes,
         estimated_cycles=estimate.cycles.total(),
         cycles_by_part=dict(estimate.cycles.most_common()),
@@ -60,139 +68,147 @@ def figures(estimate: Estimate, topology: str, price: float) -> dict:
         loops=estimate.loops,
         uncosted=uncosted,
     )
-    if not estimate.steps:  # how many there are is not known
-        return result | rates
+
+
+def _totals(estimate: Estimate, price: float) -> dict:
+    """Returns the figures of all steps."""
     days = [estimate.steps * seconds / 86400 for seconds in (estimate.overlapped, estimate.serial)]
     hours = [24 * estimate.mesh.size * one for one in days]
     costs = dict(cost=hours[0] * price, cost_serial=hours[1] * price) if price else {}
-    return (
-        result
-        | rates
-        | costs
-        | dict(
-            steps=estimate.steps,
-            days=days[0],
-            days_serial=days[1],
-            chip_hours=hours[0],
-            chip_hours_serial=hours[1],
-        )
+    return costs | dict(
+        steps=estimate.steps,
+        days=days[0],
+        days_serial=days[1],
+        chip_hours=hours[0],
+        chip_hours_serial=hours[1],
     )
+
+
+class _Sheet:
+    """A table with a row for each figure: its name, the figure, and where it comes from."""
+
+    def __init__(self) -> None:
+        self.table = Table("", "", "source", box=None, show_header=False, padding=(0, 2, 0, 0))
+
+    def row(self, name: str, text: str, source: str = "exact") -> None:
+        self.table.add_row(f"[bold]{name}[/]", text, f"[dim]{source}[/]")
+
+    def bounds(self, name: str, figures: dict, key: str, text: Callable[[float], str]) -> None:
+        """Adds a figure with its overlapped and its serial bound."""
+        overlapped, serial = text(figures[key]), text(figures[f"{key}_serial"])
+        self.row(name, f"{overlapped} overlapped, {serial} serial", "both")
 
 
 def show(console: Console, estimate: Estimate, figures: dict) -> None:
-    """Prints an estimate, and says of each figure whose it is."""
-    table = _sheet()
+    """Prints an estimate, with the source of each figure."""
+    sheet = _Sheet()
+    _add_recipe(sheet, estimate, figures)
+    _add_memory(sheet, estimate)
+    if estimate.cycles:
+        _add_time(sheet, estimate, figures)
+    if "host_seconds" in figures:
+        used = f"{figures['host_seconds']:.0f} s, {bytes_said(figures['host_bytes'])} of memory"
+        sheet.row("preflight itself", used, "measured")
+    console.print(sheet.table)
+    if estimate.cycles:
+        _show_parts(console, estimate, figures)
 
-    def row(name: str, text: str, whose: str = "exact") -> None:
-        table.add_row(f"[bold]{name}[/]", text, f"[dim]{whose}[/]")
 
+def _add_recipe(sheet: _Sheet, estimate: Estimate, figures: dict) -> None:
     chips, slices = figures["chips"], figures["slices"]
-    row(
-        "slice",
-        f"{figures['topology']}, {chips} chips"
-        if slices == 1
-        else f"{slices} x {figures['topology']}, {chips} chips",
-    )
-    row("mesh", " ".join(f"{axis}={size}" for axis, size in figures["mesh"].items()) or "one chip")
-    row(
+    times = f"{slices} x " if slices > 1 else ""
+    mesh = " ".join(f"{axis}={size}" for axis, size in figures["mesh"].items())
+    ratio = estimate.hardware_flops / estimate.model_flops
+    sheet.row("slice", f"{times}{figures['topology']}, {chips} chips")
+    sheet.row("mesh", mesh or "one chip")
+    sheet.row(
         "batch",
         f"{estimate.batch_size:,} rows of {estimate.length} tokens, "
-        f"{estimate.batch_size / chips:g} a chip",
+        f"{estimate.batch_size / chips:g} per chip",
     )
-    row("parameters", f"{estimate.parameters:,}")
-    row("model FLOPs", f"{estimate.model_flops:.3e} a step")
-    row(
-        "hardware FLOPs",
-        f"{estimate.hardware_flops:.3e} a step, "
-        f"{estimate.hardware_flops / estimate.model_flops:.2f} of these",
-    )
-    row("state a chip", bytes_said(estimate.state_bytes))
+    sheet.row("parameters", f"{estimate.parameters:,}")
+    sheet.row("model FLOPs", f"{estimate.model_flops:.3e} per step")
+    sheet.row("hardware FLOPs", f"{estimate.hardware_flops:.3e} per step, {ratio:.2f} of these")
+
+
+def _add_memory(sheet: _Sheet, estimate: Estimate) -> None:
+    sheet.row("state per chip", bytes_said(estimate.state_bytes))
     if estimate.saved_bytes:
-        row("saved activations", bytes_said(estimate.saved_bytes), "about, by shapes")
+        sheet.row("saved activations", bytes_said(estimate.saved_bytes), "approximate, from shapes")
     limit = bytes_said(int(estimate.chip.hbm))
     if estimate.hbm_bytes is None:
-        row("memory a chip", f"does not fit {limit}", "compiler")
-    else:
-        free = int(estimate.chip.hbm) - estimate.hbm_bytes
-        verdict = (
-            f"fits, {bytes_said(free)} free"
-            if estimate.fits
-            else f"does not fit, {bytes_said(-free)} too much"
-        )
-        if estimate.cycles:
-            row("temporaries", bytes_said(estimate.temporary_bytes), "compiler")
-        row("memory a chip", f"{bytes_said(estimate.hbm_bytes)} of {limit}: {verdict}", "compiler")
-    if estimate.cycles:
-        row(
-            "computation",
-            f"{1e3 * estimate.seconds:.2f} ms, {estimate.cycles.total():,} cycles",
-            "compiler's estimate",
-        )
-        if estimate.uncosted:
-            row("without estimate", f"{1e3 * estimate.uncosted_seconds:.2f} ms", "our roofline")
-        row("communication", f"{1e3 * estimate.collective_seconds:.2f} ms", "our model")
-        _bounds(row, "a step", figures, "estimated_step_seconds", lambda x: f"{1e3 * x:.2f} ms")
-        _bounds(row, "MFU", figures, "mfu", lambda x: f"{x:.3f}")
-        _bounds(row, "sequences", figures, "sequences_per_second", lambda x: f"{x:,.0f} a second")
-        if estimate.steps:
-            _bounds(row, f"{estimate.steps:,} steps", figures, "days", lambda x: f"{x:.2f} days")
-            _bounds(row, "chip-hours", figures, "chip_hours", lambda x: f"{x:,.0f}")
-        if "cost" in figures:
-            _bounds(row, "cost", figures, "cost", lambda x: f"{x:,.0f}")
-    if "host_seconds" in figures:
-        row(
-            "here",
-            f"{figures['host_seconds']:.0f} s, {bytes_said(figures['host_bytes'])} of memory",
-            "measured",
-        )
-    console.print(table)
-    if not estimate.cycles:
+        sheet.row("memory per chip", f"does not fit {limit}", "compiler")
         return
+    free = int(estimate.chip.hbm) - estimate.hbm_bytes
+    if estimate.fits:
+        verdict = f"fits, {bytes_said(free)} free"
+    else:
+        verdict = f"does not fit, {bytes_said(-free)} too much"
+    if estimate.cycles:
+        sheet.row("temporaries", bytes_said(estimate.temporary_bytes), "compiler")
+    sheet.row(
+        "memory per chip", f"{bytes_said(estimate.hbm_bytes)} of {limit}: {verdict}", "compiler"
+    )
+
+
+def _add_time(sheet: _Sheet, estimate: Estimate, figures: dict) -> None:
+    sheet.row(
+        "computation",
+        f"{1e3 * estimate.seconds:.2f} ms, {estimate.cycles.total():,} cycles",
+        "compiler's estimate",
+    )
+    if estimate.uncosted:
+        sheet.row("without estimate", f"{1e3 * estimate.uncosted_seconds:.2f} ms", "our roofline")
+    sheet.row("communication", f"{1e3 * estimate.collective_seconds:.2f} ms", "our model")
+    sheet.bounds("time per step", figures, "estimated_step_seconds", lambda x: f"{1e3 * x:.2f} ms")
+    sheet.bounds("MFU", figures, "mfu", lambda x: f"{x:.3f}")
+    sheet.bounds("sequences per second", figures, "sequences_per_second", lambda x: f"{x:,.0f}")
+    if estimate.steps:
+        sheet.bounds(f"{estimate.steps:,} steps", figures, "days", lambda x: f"{x:.2f} days")
+        sheet.bounds("chip-hours", figures, "chip_hours", lambda x: f"{x:,.0f}")
+    if "cost" in figures:
+        sheet.bounds("cost", figures, "cost", lambda x: f"{x:,.0f}")
+
+
+def _show_parts(console: Console, estimate: Estimate, figures: dict) -> None:
+    """Prints the time of the model's parts, collectives, loops and operations without estimate."""
     parts = Table("part", "ms", "share", box=None, padding=(0, 2, 0, 0))
     for part, cycles in estimate.cycles.most_common():
         share = cycles / estimate.cycles.total()
         parts.add_row(part, f"{1e3 * estimate.seconds * share:.2f}", f"{share:.1%}")
     console.print(parts)
     if figures["collectives"]:
-        sent = Table(
-            "collective", "along", "a step", "bytes a chip", "ms", box=None, padding=(0, 2, 0, 0)
-        )
+        columns = ("collective", "along", "per step", "bytes per chip", "ms")
+        collectives = Table(*columns, box=None, padding=(0, 2, 0, 0))
         for one in figures["collectives"]:
-            sent.add_row(
+            collectives.add_row(
                 one["kind"],
                 one["axes"],
                 f"{one['count']:,}",
                 bytes_said(one["bytes"]),
                 f"{1e3 * one['seconds']:.2f}",
             )
-        console.print(sent)
+        console.print(collectives)
     if estimate.loops:
         loops = ", ".join(f"{name} {trips} times" for name, trips in estimate.loops.items())
         console.print(f"loops: {loops}", highlight=False)
     if figures["uncosted"]:
+        slowest = sorted(figures["uncosted"].items(), key=lambda item: -item[1]["seconds"])
+        listed = ", ".join(
+            f"{one['count']:,} x {what} {1e3 * one['seconds']:.3f} ms" for what, one in slowest
+        )
         console.print(
-            "without an estimate of the compiler's, by our roofline: "
-            + ", ".join(
-                f"{one['count']:,} x {what} {1e3 * one['seconds']:.3f} ms"
-                for what, one in sorted(
-                    figures["uncosted"].items(), key=lambda item: -item[1]["seconds"]
-                )
-            ),
-            highlight=False,
+            f"without an estimate of the compiler, by our roofline: {listed}", highlight=False
         )
 
 
-def _sheet() -> Table:
-    return Table("", "", "whose figure", box=None, show_header=False, padding=(0, 2, 0, 0))
-
-
-def _bounds(row: Any, name: str, figures: dict, key: str, text: Any) -> None:
-    row(name, f"{text(figures[key])} overlapped, {text(figures[f'{key}_serial'])} serial", "both")
-
-
 def memory_figures(memory: Memory, limit: int) -> dict:
-    """An estimate by shapes as JSON can hold it, of which `fits` is null where `limit`, in bytes,
-    is 0: unknown."""
+    """Returns an estimate from shapes as JSON can hold it.
+
+    Args:
+        memory: the estimate.
+        limit: memory of a device in bytes; 0 if it is not known, and `fits` is null.
+    """
     return dict(
         estimate="shapes",
         devices=memory.devices,
@@ -210,33 +226,30 @@ def memory_figures(memory: Memory, limit: int) -> dict:
 
 
 def show_memory(console: Console, figures: dict) -> None:
-    """Prints an estimate by shapes."""
-    table = _sheet()
-    for name, key, whose in (
+    """Prints an estimate from shapes."""
+    sheet = _Sheet()
+    for name, key, source in (
         ("state", "state_bytes_per_chip", "exact"),
-        ("gradients", "gradient_bytes_per_chip", "by shapes"),
-        ("saved activations", "saved_bytes_per_chip", "about, by shapes"),
-        ("at work", "working_bytes_per_chip", "about: one layer, or the heads"),
+        ("gradients", "gradient_bytes_per_chip", "from shapes"),
+        ("saved activations", "saved_bytes_per_chip", "approximate, from shapes"),
+        ("working memory", "working_bytes_per_chip", "approximate: one layer, or the heads"),
         ("memory", "hbm_bytes_per_chip", "an estimate: no compiler has seen it"),
     ):
-        table.add_row(f"[bold]{name} a device[/]", bytes_said(figures[key]), f"[dim]{whose}[/]")
+        sheet.row(f"{name} per device", bytes_said(figures[key]), source)
     console.print(
         f"{figures['devices']} device(s), {figures['parameters']:,} parameters, "
         f"{figures['batch_size']:,} rows of {figures['length']} tokens",
         highlight=False,
     )
-    console.print(table)
+    console.print(sheet.table)
     if figures["hbm_limit_per_chip"]:
-        console.print(
-            f"{'fits' if figures['fits'] else 'does not fit'} "
-            f"{bytes_said(figures['hbm_limit_per_chip'])}, if this "
-            "estimate is right",
-            highlight=False,
-        )
+        verdict = "fits" if figures["fits"] else "does not fit"
+        limit = bytes_said(figures["hbm_limit_per_chip"])
+        console.print(f"{verdict} {limit}, if this estimate is right", highlight=False)
 
 
 def show_sweep(console: Console, sweep: list[dict]) -> None:
-    """Prints a row a setting: those that fit, the fastest first; then those that do not.
+    """Prints a row for each setting: those that fit, the fastest first; then those that do not.
 
     A star marks the frontier: no other setting is as fast with less memory.
     """
@@ -246,7 +259,7 @@ def show_sweep(console: Console, sweep: list[dict]) -> None:
     table = Table(
         "",
         Column("setting", overflow="fold"),
-        "memory a chip",
+        "memory per chip",
         "sequences/s",
         "MFU",
         box=None,
@@ -273,8 +286,7 @@ def show_sweep(console: Console, sweep: list[dict]) -> None:
             table.add_row("", one["setting"], reason, "", "")
     console.print(table)
     console.print(
-        "sequences a second and MFU: communication and computation one after the other, to "
-        "overlapped; "
-        "* on the frontier of speed and memory",
+        "sequences per second and MFU: from the serial to the overlapped bound; "
+        "*: on the frontier of speed and memory",
         highlight=False,
     )
