@@ -38,7 +38,7 @@ class ComputeConfig:
     remat: str = key(
         "none",
         "Activations that the backward pass recomputes, to save memory: none; all but the results "
-        "of matrix products (dots); or all (full)",
+        "of matrix products with weights (dots); or all (full)",
         choices=("none", "dots", "full"),
         free=True,
     )
