@@ -175,12 +175,12 @@ class FineTuned:
         )
 
     def predictions(self, task: TokenisedTask) -> Predictions | Answers:
-        """What the model says of tokenised examples."""
+        """Returns the predictions for tokenised examples."""
         with jax.set_mesh(self._mesh):
             return self.predict(self._params, task)
 
     def score(self, validation: TaskEvaluator) -> dict[str, float]:
-        """What the model scores on splits."""
+        """Returns the metrics of the model on splits, as `TaskEvaluator.score`."""
         with jax.set_mesh(self._mesh):
             return validation.score(self._params)
 
@@ -210,7 +210,8 @@ def _labels(pretrained: Pretrained, may_be_unanswerable: bool) -> tuple[str, ...
 
 
 def _tuned_threshold(path: Path) -> float:
-    """What a run found to be the best threshold of having no answer; 0 if it found none."""
+    """Returns the threshold for 'no answer' that a run selected on its first validation split; 0
+    if it selected none."""
     found = runs.find(path)[0] / RESULTS if runs.is_one(path) else None
     results = json.loads(found.read_text()) if found and found.exists() else {}
     return next((value for name, value in results.items() if name.endswith("/best_f1_thresh")), 0.0)

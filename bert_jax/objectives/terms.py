@@ -1,4 +1,4 @@
-"""What objectives have in common: weighted sums, and the cross-entropy of a choice."""
+"""Weighted sums and the softmax cross-entropy, which objectives share."""
 
 from typing import NamedTuple
 

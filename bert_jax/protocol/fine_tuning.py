@@ -217,8 +217,8 @@ def results_of(planned: list[Run], workdir: Path) -> dict[str, dict]:
 
 
 def _scores_of(of_task: list[Run], workdir: Path) -> dict:
-    """Of one task what `results_of` says but for what is found in predictions; nothing as long as
-    no run is done."""
+    """Returns the results of one task, as `results_of`, without those that need predictions; empty
+    as long as no run is finished."""
     runs = [
         (one, json.loads((workdir / one.name / files.RESULTS).read_text()))
         for one in of_task

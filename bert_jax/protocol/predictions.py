@@ -1,4 +1,4 @@
-"""What a run predicted, read from its files, and what can be counted of it."""
+"""Predictions of a run, read from its files, with their confusion matrix and calibration."""
 
 import dataclasses
 import itertools
@@ -72,8 +72,8 @@ def read(run: Path, split: str, kind: str) -> Predicted | None:
 
 
 def confusion(predicted: Predicted) -> np.ndarray:
-    """How often each class (a row) was predicted as each class (a column), int `[classes,
-    classes]`."""
+    """Returns the confusion matrix, int `[classes, classes]`: rows are labels, columns are
+    predictions."""
     return sklearn.confusion_matrix(
         predicted.labels, predicted.predictions, labels=predicted.classes
     )
@@ -91,7 +91,7 @@ def f1_of_labels(predicted: Predicted) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """How often a model is right where it is so and so sure.
+    """Accuracy of a model by its confidence.
 
     Attributes:
         counts: int `[bins]`, the examples of each bin of confidences.

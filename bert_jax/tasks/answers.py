@@ -29,8 +29,8 @@ _FAR = 1e6  # odds of no answer where there is nothing that could be one
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Answers:
-    """What a model says of questions; `Predictions` has the same properties and methods. Made by
-    `answers_of`.
+    """Predicted answers to questions, made by `answers_of`; `Predictions` has the same properties
+    and methods.
 
     Attributes:
         task: the questions.
@@ -145,7 +145,7 @@ class Answers:
 
 
 def unanswered(task: TokenisedTask) -> Answers:
-    """What one says who answers nothing."""
+    """Baseline that always predicts 'no answer'."""
     return Answers(
         task,
         np.full((len(task), 1), -np.inf, np.float32),

@@ -8,7 +8,8 @@ METRICS = ("entity_f1", "entity_precision", "entity_recall")
 
 
 def are_tags(names: Sequence[str]) -> bool:
-    """Whether names of classes are tags of entities in IOB2, so that entities can be counted."""
+    """Returns True if names of classes are IOB2 tags of entities, so that entities can be
+    scored."""
     kinds = {name[2:] for name in names if name.startswith("B-") and len(name) > 2}
     return (
         OUTSIDE in names

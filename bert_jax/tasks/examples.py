@@ -204,7 +204,8 @@ def _choose(
 
 
 def _kind(feature) -> str:
-    """What a TFDS feature can be to a task: 'text', 'words', a kind of task, or ''."""
+    """Returns the part that a TFDS feature can have in a task: 'text', 'words', a kind of task, or
+    ''."""
     from tensorflow_datasets import features
 
     if isinstance(feature, features.Sequence):

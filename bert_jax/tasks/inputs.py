@@ -1,5 +1,5 @@
-"""What the model is given of each example: texts cut to a length, windows over long ones, a pair
-for each choice."""
+"""Inputs of the model for each example: truncated texts, windows over long ones, a pair for each
+choice."""
 
 import dataclasses
 

@@ -64,8 +64,8 @@ class Packed:
 
 
 def shuffled(inputs: int, batch_size: int, steps: int, seed: int) -> list[np.ndarray]:
-    """Which inputs each step takes: every epoch all of them once in a new order, the last batch
-    being smaller."""
+    """Returns the inputs of each step: all of them once per epoch, in a new order each time. The
+    last batch of an epoch is smaller."""
     chosen, epoch = [], 0
     while len(chosen) < steps:
         order = randomness.permutation(

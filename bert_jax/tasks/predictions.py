@@ -1,4 +1,4 @@
-"""What a model says of the examples of a task: decisions, probabilities, scores."""
+"""Predictions for the examples of a task: decisions, probabilities, scores."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from bert_jax.tasks.tokenised import TokenisedTask
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model says of the examples of a split, in the order of their file.
+    """Predictions for the examples of a split, in the order of their file.
 
     Attributes:
         task: the examples.
@@ -149,7 +149,7 @@ def _by_sentence(values: np.ndarray, counts: np.ndarray) -> list[list[str]]:
 def predicted(
     inputs: Inputs, scores: list[np.ndarray], loss: float | None, config: TaskConfig
 ) -> Predictions | Answers:
-    """What a model says of a task's examples.
+    """Returns the predictions for the examples of a task.
 
     Args:
         inputs: of the model.

@@ -26,7 +26,7 @@ _ARRAYS = ("tokens", "begins", "lengths", "labels", "ids")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Contexts:
-    """What questions are about, and where in its text each token stands.
+    """Contexts of questions, and the characters of each of their tokens.
 
     Attributes:
         texts: the contexts, each once.
@@ -81,7 +81,7 @@ class TokenisedTask:
 
     @property
     def choices(self) -> int:
-        """Of how many pairs of texts an example is made."""
+        """Number of pairs of texts in an example."""
         return self.begins.shape[1] // 2 if self.kind == "choice" else 1
 
     def take(self, chosen: np.ndarray) -> "TokenisedTask":
@@ -102,8 +102,8 @@ class TokenisedTask:
         )
 
     def words(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of tagging int64 `[words]`, the first token of every word, and int64 `[examples]`, how
-        many each has."""
+        """Returns the first token of every word of tagged examples, int64 `[words]`, and the number
+        of words of each example, int64 `[examples]`."""
         starts = np.concatenate([[0], np.cumsum(self.labels >= 0)])
         begins, ends = self.begins[:, 0], self.begins[:, 0] + self.lengths[:, 0]
         counts = starts[ends] - starts[begins]

@@ -38,7 +38,7 @@ class Predictor:
         )
 
     def __call__(self, params: dict, task: TokenisedTask) -> Predictions | Answers:
-        """What the model says of each example."""
+        """Returns the predictions for all examples of a task."""
         compute, inputs = self._plan.recipe.compute, inputs_of(task, self._plan.recipe.task)
         batch_size = self._plan.recipe.evaluate.batch_size or self._plan.recipe.train.batch_size
         # In any order: batches of all lengths need about as many rows, and so one shape does for
