@@ -171,15 +171,7 @@ def mapped(
         f"{name} {list(tensor.shape)} is no part of such a model" for name, tensor in unmet.items()
     ]
     if wrong:
-        more = [f"and {len(wrong) - 10} more"] if len(wrong) > 10 else []
-        raise UserError(
-            f"the tensors of {where} are not those of a BERT that fits its config",
-            found=("\n" + " " * 12).join(wrong[:10] + more),
-            expected=f"{model.num_layers} layers, hidden {model.hidden_size}, vocabulary "
-            f"{model.vocab_size}, "
-            f"heads: {', '.join(available) or 'none'}",
-            hint="mend its config, or leave out what is not needed with --leave_out=REGEX",
-        )
+        raise _misfit(wrong, model, available, where)
 
     def read() -> dict:
         return tree(
@@ -187,6 +179,19 @@ def mapped(
         )
 
     return names, left_out, read
+
+
+def _misfit(
+    wrong: list[str], model: ModelConfig, available: tuple[str, ...], where: Path
+) -> UserError:
+    more = [f"and {len(wrong) - 10} more"] if len(wrong) > 10 else []
+    return UserError(
+        f"the tensors of {where} are not those of a BERT that fits its config",
+        found=("\n" + " " * 12).join(wrong[:10] + more),
+        expected=f"{model.num_layers} layers, hidden {model.hidden_size}, vocabulary "
+        f"{model.vocab_size}, heads: {', '.join(available) or 'none'}",
+        hint="fix its config, or leave out what is not needed with --leave_out=REGEX",
+    )
 
 
 def as_float32(x: np.ndarray, transposed: bool) -> np.ndarray:

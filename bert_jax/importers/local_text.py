@@ -73,26 +73,21 @@ def prepare(
     distinct, first = np.unique(prints, return_index=True)
     kept = np.zeros(prints.size, bool)
     kept[first] = True
-    held = prints < np.uint64(held_out * 2**64)
+    in_validation = prints < np.uint64(held_out * 2**64)
     counts = dict(
         documents=distinct.size,
         duplicates=prints.size - distinct.size,
-        held_out=int((kept & held).sum()),
+        held_out=int((kept & in_validation).sum()),
     )
-    if not 0 < counts["held_out"] < distinct.size:
-        raise UserError(
-            "one side of the held-out share would be empty",
-            found=f"{counts['held_out']} of {distinct.size} documents held out at {held_out:g}",
-            expected="at least one document on each side",
-            hint="another held_out share, or more and smaller documents",
-        )
-    recipe = dict(
-        format=format, held_out=held_out, text=hashlib.sha256(distinct.tobytes()).hexdigest()
-    )
+    _check_sides(counts, held_out)
+    digest = hashlib.sha256(distinct.tobytes()).hexdigest()
+    recipe = dict(format=format, held_out=held_out, text=digest)
     return dataset.existing(name, data_dir, recipe) or dataset.write(
         (
-            ("validation" if held else "train", text)
-            for text, keep, held in zip(documents("writing"), kept, held, strict=True)
+            ("validation" if is_validation else "train", text)
+            for text, keep, is_validation in zip(
+                documents("writing"), kept, in_validation, strict=True
+            )
             if keep
         ),
         name=name,
@@ -102,6 +97,17 @@ def prepare(
         description=f"Local text, {FORMATS[format]}; {held_out:g} of it held out by a hash of its "
         f"words.",
     )
+
+
+def _check_sides(counts: dict[str, int], held_out: float) -> None:
+    if not 0 < counts["held_out"] < counts["documents"]:
+        raise UserError(
+            "one side of the held-out share would be empty",
+            found=f"{counts['held_out']} of {counts['documents']} documents held out at "
+            f"{held_out:g}",
+            expected="at least one document on each side",
+            hint="another held_out share, or more and smaller documents",
+        )
 
 
 def find_files(inputs: Sequence[str | Path]) -> list[Path]:

@@ -22,6 +22,7 @@ from bert_jax.pretraining.baselines import trivial_scores
 from bert_jax.pretraining.held_out import HeldOutText, evaluation_rows
 from bert_jax.remote import is_remote
 from bert_jax.runs import files
+from bert_jax.text.vocabulary import Vocabulary
 from bert_jax.training import state
 from bert_jax.training.corpus_evaluator import CorpusEvaluator
 from bert_jax.training.plan import without_data
@@ -76,26 +77,13 @@ def evaluate(config: Config, checkpoint: Path, workdir: Path, console: Console) 
     config = initial.adopt_from(
         config, pretrained.model, pretrained.tokenizer, str(pretrained.path)
     )
-    held_out = hosts.first_host_first(
-        lambda: {
-            name: open_or_build(
-                store_directory(config, workdir, name) / "held_out",
-                corpus,
-                corpus.held_out_split,
-                config.tokenizer,
-                vocabulary,
-                config.store.workers,
-            )
-            for name, corpus in corpora_of(config.corpus).items()
-        }
-    )
+    held_out = hosts.first_host_first(lambda: _held_out_stores(config, workdir, vocabulary))
     origin = runs.find(checkpoint)[0] if runs.is_one(checkpoint) else None
     training = _training_stores(origin) if origin else []
     if not training:
         console.print(
-            "the training store of this checkpoint is not there: no baselines, and no check for "
-            "documents "
-            "that were trained on"
+            "the training store of this checkpoint does not exist: no baselines, and no check for "
+            "documents that were trained on"
         )
     text = HeldOutText(held_out, training, vocabulary, config, console)
     plan = without_data(config)
@@ -112,12 +100,28 @@ def evaluate(config: Config, checkpoint: Path, workdir: Path, console: Console) 
     return scores
 
 
+def _held_out_stores(
+    config: Config, workdir: Path, vocabulary: Vocabulary
+) -> dict[str, TokenStore]:
+    """Returns the store of the held-out split of each corpus; builds those that do not exist."""
+    return {
+        name: open_or_build(
+            store_directory(config, workdir, name) / "held_out",
+            corpus,
+            corpus.held_out_split,
+            config.tokenizer,
+            vocabulary,
+            config.store.workers,
+        )
+        for name, corpus in corpora_of(config.corpus).items()
+    }
+
+
 def _training_stores(origin: Path) -> list[TokenStore]:
-    """Those of a run, of each of its corpora; none if one is not there."""
+    """Returns the training store of each corpus of a run; none if one of them does not exist."""
     began_with = files.read_config(origin)
-    if (
-        began_with is None or is_remote(origin) and not began_with.store.dir
-    ):  # a store is mapped, from a disk
+    # A store is mapped into memory, from a disk.
+    if began_with is None or is_remote(origin) and not began_with.store.dir:
         return []
     directories = [
         store_directory(began_with, origin, name) / "train"

@@ -18,6 +18,7 @@ from bert_jax.preflight.parts import part_of
 from bert_jax.preflight.trial import shapes_on
 from bert_jax.training import state
 from bert_jax.training.plan import Plan, without_data
+from bert_jax.training.state import TrainState
 from bert_jax.training.step import compile_train_steps, make_evaluation_step
 from bert_jax.training.summary import count, held_bytes
 
@@ -30,29 +31,30 @@ _OPTIONS: dict[str, str | bool] = {
 
 @dataclass(frozen=True)
 class Estimate:
-    """A step on each chip of a slice. Exact, unless it is said of whom an estimate is.
+    """Time and memory of a step on each chip of a slice.
 
     Attributes:
         step: 'train' or 'evaluate'.
-        mesh: of the chips.
-        chip: of which they are.
-        batch_size, length: rows of a step over all chips, and their tokens.
-        parameters: numbers in the model.
-        model_flops: of a step over all chips: matrix products, no padding, the vocabulary at the
-            masked positions.
-        hardware_flops: of the matrix products that the step does, those done again among them.
-        state_bytes: parameters, and of training the optimiser's state, on a chip.
-        saved_bytes: that the forward pass leaves for the backward pass on a chip; about, since it
-            is the compiler who decides.
-        fits: whether the compiler could do with what a program may have.
-        steps: of the whole recipe, with this batch; 0 if they follow from data, or are not of
-            training.
-        hbm_bytes: all memory on a chip, as the compiler counts it; None if it ran out and did not
-            say.
-        temporary_bytes: of these, what is neither state nor batch nor program.
-        cycles: of a step, the compiler's estimate, by part of the model.
-        collectives: of a step.
-        uncosted: what the compiler gives no estimate for.
+        mesh: the mesh of the chips.
+        chip: the kind of chip.
+        batch_size, length: rows of a step over all chips, and tokens of a row.
+        parameters: number of parameters of the model.
+        model_flops: FLOPs of a step over all chips: matrix products, without the rows that pad the
+            vocabulary, whose product counts at the masked positions only.
+        hardware_flops: FLOPs of all matrix products that the step computes, recomputed ones
+            included.
+        state_bytes: parameters and, for training, the optimiser's state on a chip.
+        saved_bytes: activations that the forward pass saves for the backward pass on a chip;
+            approximate, since the compiler decides.
+        fits: whether the step fits in the memory that a program may use.
+        steps: steps of the whole recipe with this batch; 0 if they depend on data, and for
+            evaluation.
+        hbm_bytes: all memory on a chip, as the compiler counts it; None if the compiler ran out of
+            memory and did not say how much it needed.
+        temporary_bytes: the part of it that is neither state nor batch nor program.
+        cycles: the compiler's estimate for a step, by part of the model.
+        collectives: collectives of a step.
+        uncosted: operations that the compiler gives no estimate for.
         loops: trip counts that the cycles were multiplied by.
         text: the compiled program.
     """
@@ -128,6 +130,7 @@ def estimate(config: Config, chip: Tpu, devices: list, step: str = "train") -> E
     mesh, plan = meshes.make_mesh(config.mesh, devices), without_data(config)
     shapes = shapes_on(config, mesh)
     rows, length = shapes["input_ids"].shape
+    known_of, compiled_of = _STEPS[step]
     with jax.set_mesh(mesh):
         of_state = state.state_shapes(plan, mesh)
         known = dict(
@@ -137,66 +140,82 @@ def estimate(config: Config, chip: Tpu, devices: list, step: str = "train") -> E
             batch_size=rows,
             length=length,
             parameters=count(of_state.params),
+            **known_of(plan, mesh, of_state, shapes),
         )
-        heads = heads_of(plan.objectives)
-        if step == "train":
-            known |= dict(
-                model_flops=flops.train_step(config.model, heads, shapes, config.probe),
-                state_bytes=held_bytes(of_state),
-                hardware_flops=traced.train_products(plan, of_state, shapes),
-                saved_bytes=traced.saved(plan, of_state.params, shapes) // meshes.row_shards(mesh),
-                steps=0 if config.task.name or config.train.epochs else config.train.steps,
-            )
-        else:
-            known |= dict(
-                model_flops=flops.forward(config.model, heads, shapes, config.probe),
-                state_bytes=held_bytes(of_state.params),
-                hardware_flops=traced.evaluation_products(plan, of_state.params, shapes),
-                saved_bytes=0,
-                steps=0,
-            )
         try:
-            compiled = (
-                compile_train_steps(plan, mesh, of_state, {rows: shapes}, _OPTIONS)[rows]
-                if step == "train"
-                else _compile_evaluation(plan, mesh, of_state.params, shapes)
-            )
+            compiled = compiled_of(plan, mesh, of_state, shapes)
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):
                 raise
             return Estimate(**known, fits=False, hbm_bytes=_asked_for(str(error)))
-    memory, text = compiled.memory_analysis(), compiled.as_text()
-    hbm = (
-        memory.argument_size_in_bytes
-        + memory.output_size_in_bytes
-        - memory.alias_size_in_bytes
-        + memory.temp_size_in_bytes
-        + memory.generated_code_size_in_bytes
-    )
-    found = hlo.cost(text)
-    parts: Counter[str] = Counter()
-    for name, cycles in found.cycles.items():
-        parts[part_of(name)] += cycles
-    return Estimate(
-        **known,
-        fits=True,
-        hbm_bytes=hbm,
-        temporary_bytes=memory.temp_size_in_bytes,
-        cycles=parts,
-        collectives=found.collectives,
-        uncosted=found.uncosted,
-        loops=found.loops,
-        text=text,
+    return Estimate(**known, fits=True, **_of_program(compiled))
+
+
+def _known_of_training(plan: Plan, mesh: Mesh, of_state: TrainState, shapes: dict) -> dict:
+    """Returns the figures of a training step that need no compiler."""
+    config = plan.recipe
+    heads = heads_of(plan.objectives)
+    return dict(
+        model_flops=flops.train_step(config.model, heads, shapes, config.probe),
+        state_bytes=held_bytes(of_state),
+        hardware_flops=traced.train_products(plan, of_state, shapes),
+        saved_bytes=traced.saved(plan, of_state.params, shapes) // meshes.row_shards(mesh),
+        steps=0 if config.task.name or config.train.epochs else config.train.steps,
     )
 
 
-def _compile_evaluation(plan: Plan, mesh: Mesh, params: Any, shapes: dict) -> Any:
+def _known_of_evaluation(plan: Plan, mesh: Mesh, of_state: TrainState, shapes: dict) -> dict:
+    """Returns the figures of an evaluation step that need no compiler."""
+    config = plan.recipe
+    return dict(
+        model_flops=flops.forward(config.model, heads_of(plan.objectives), shapes, config.probe),
+        state_bytes=held_bytes(of_state.params),
+        hardware_flops=traced.evaluation_products(plan, of_state.params, shapes),
+        saved_bytes=0,
+        steps=0,
+    )
+
+
+def _compile_training(plan: Plan, mesh: Mesh, of_state: TrainState, shapes: dict) -> Any:
+    return compile_train_steps(plan, mesh, of_state, {"only": shapes}, _OPTIONS)["only"]
+
+
+def _compile_evaluation(plan: Plan, mesh: Mesh, of_state: TrainState, shapes: dict) -> Any:
+    params = of_state.params
     jitted = jax.jit(
         make_evaluation_step(plan),
         out_shardings=meshes.replicated(mesh),
         in_shardings=(jax.tree.map(lambda x: x.sharding, params), meshes.row_sharding(mesh)),
     )
     return jitted.lower(params, shapes).compile(_OPTIONS)
+
+
+_STEPS = {
+    "train": (_known_of_training, _compile_training),
+    "evaluate": (_known_of_evaluation, _compile_evaluation),
+}
+
+
+def _of_program(compiled: Any) -> dict:
+    """Returns the figures of a compiled step."""
+    memory, text = compiled.memory_analysis(), compiled.as_text()
+    cost = hlo.cost(text)
+    parts: Counter[str] = Counter()
+    for name, cycles in cost.cycles.items():
+        parts[part_of(name)] += cycles
+    return dict(
+        hbm_bytes=memory.argument_size_in_bytes
+        + memory.output_size_in_bytes
+        - memory.alias_size_in_bytes
+        + memory.temp_size_in_bytes
+        + memory.generated_code_size_in_bytes,
+        temporary_bytes=memory.temp_size_in_bytes,
+        cycles=parts,
+        collectives=cost.collectives,
+        uncosted=cost.uncosted,
+        loops=cost.loops,
+        text=text,
+    )
 
 
 def _asked_for(message: str) -> int | None:

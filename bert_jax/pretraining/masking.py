@@ -45,42 +45,46 @@ def mask_tokens(
     """
     count, length = input_ids.shape
     across = np.arange(count)[:, None]
-    rate = rate or masking.rate
-    wanted = np.clip(np.rint(rate * tokens).astype(np.int64), 1, masking.max_predictions)
-    rows = Rows(
-        maskable,
-        keys,
-        wanted,
-        rate if masking.draw == "independent" else None,
-        masking.max_predictions,
-        words,
-    )
+    rate, most = rate or masking.rate, masking.max_predictions
+    wanted = np.clip(np.rint(rate * tokens).astype(np.int64), 1, most)
+    independent = rate if masking.draw == "independent" else None
+    rows = Rows(maskable, keys, wanted, independent, most, words)
     chosen, groups = MASKING_SCHEMES[masking.scheme].choose(rows, masking.options)
     weights = chosen < length
     positions = np.where(weights, chosen, 0)
 
     masked_ids = np.where(weights, input_ids[across, positions], 0)
-    replacement_keys = randomness.bits(keys, 1)[:, None]
-    draws = randomness.bits(replacement_keys, positions)
-    if groups is None:
-        share = randomness.uniform(draws)
-    else:
-        group = np.maximum(groups[across, positions], 0)
-        share = randomness.uniform(randomness.bits(replacement_keys, group))
-    anything = randomness.below(randomness.bits(draws, 0), vocab_size).astype(input_ids.dtype)
-    replaced_at_random = share < masking.mask_share + masking.random_share
-    hidden = np.where(
-        share < masking.mask_share, mask_id, np.where(replaced_at_random, anything, masked_ids)
-    )
-
+    if groups is not None:
+        groups = np.maximum(groups[across, positions], 0)
+    replacements = _replacements(masked_ids, positions, groups, keys, masking, mask_id, vocab_size)
     replaced = input_ids.copy()
-    replaced[np.nonzero(weights)[0], positions[weights]] = hidden[weights]
+    replaced[np.nonzero(weights)[0], positions[weights]] = replacements[weights]
     return dict(
         input_ids=replaced,
         masked_positions=positions.astype(np.int32),
         masked_ids=masked_ids.astype(np.int32),
         masked_weights=weights.astype(np.float32),
     )
+
+
+def _replacements(
+    masked_ids: np.ndarray,
+    positions: np.ndarray,
+    groups: np.ndarray | None,
+    keys: np.ndarray,
+    masking: MaskingConfig,
+    mask_id: int,
+    vocab_size: int,
+) -> np.ndarray:
+    """Returns what stands in place of each predicted token, `[rows, predictions]`: [MASK], a random
+    token or itself. Tokens of one group, such as a span, share the draw between these three."""
+    keys = randomness.bits(keys, 1)[:, None]
+    draws = randomness.bits(keys, positions)
+    share = randomness.uniform(draws if groups is None else randomness.bits(keys, groups))
+    anything = randomness.below(randomness.bits(draws, 0), vocab_size).astype(masked_ids.dtype)
+    at_random = share < masking.mask_share + masking.random_share
+    kept_or_random = np.where(at_random, anything, masked_ids)
+    return np.where(share < masking.mask_share, mask_id, kept_or_random)
 
 
 def rate_at(step: int, steps: int, first: float, last: float) -> float:

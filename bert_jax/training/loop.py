@@ -1,6 +1,7 @@
 """The one way anything is trained: a session, its steps with hooks around them, and the results."""
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -66,14 +67,6 @@ def train(recipe: Config, workdir: Path, console: Console) -> dict | None:
     reference.bands(recipe)
     checked = check_recipe(recipe, local)
 
-    def prepare(make: Callable[[], Any]) -> Any:
-        if not first_host:
-            mirror.pull(leave_out=(CHECKPOINTS,))  # the first host has made the data
-        data = make()
-        if first_host:
-            mirror.push()
-        return data
-
     with contextlib.ExitStack() as stack:
         stack.enter_context(files.locked(local))
         keep, keep_every = recipe.checkpoint.keep, recipe.checkpoint.keep_every
@@ -85,6 +78,7 @@ def train(recipe: Config, workdir: Path, console: Console) -> dict | None:
             console.print(f"this run is done, with the parameters of step {start}")
             return results if first_host else None
 
+        prepare = functools.partial(_mirrored, mirror)
         resumes = start > 0
         session = stack.enter_context(
             open_session(checked, local, console, clock=clock, resumes=resumes, prepare=prepare)
@@ -102,6 +96,17 @@ def train(recipe: Config, workdir: Path, console: Console) -> dict | None:
             stop_requests(recipe.train.stop_after_minutes, recipe.log.every)
         )
         return run.results(*run.steps(state, start, asked_to_stop))
+
+
+def _mirrored(mirror: Mirror, make: Callable[[], Any]) -> Any:
+    """Returns the data that `make` makes on the first host, whose files the others pull."""
+    first_host = jax.process_index() == 0
+    if not first_host:
+        mirror.pull(leave_out=(CHECKPOINTS,))
+    data = make()
+    if first_host:
+        mirror.push()
+    return data
 
 
 def first_state(
