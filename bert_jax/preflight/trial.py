@@ -6,6 +6,7 @@ import math
 
 import jax
 
+from bert_jax.checkpoint import initial
 from bert_jax.config import Config, checked
 from bert_jax.model.heads import LABELLED
 from bert_jax.objectives import OBJECTIVES, OF_KIND
@@ -19,17 +20,23 @@ from bert_jax.training.task_workload import unpacked_shapes
 def prepared(
     config: Config, chips: int, batch_per_chip: int, length: int, slices: int = 1
 ) -> Config:
-    """The recipe with this batch and length, the same number of sequences in all, and what else
-    would follow from data: the size of the vocabulary, and of a task that there are two classes,
-    unless `objectives` says what else is learned of it. Of a recipe with phases it is the one with
-    this length, or the first.
+    """Returns the recipe with this batch and length, and with the same number of sequences in all.
+
+    What a run learns from its data is assumed: the size of the vocabulary is that of
+    `tokenizer.vocab_size`, and a task has two classes unless `objectives` names another objective.
+    The architecture is that of the checkpoint `init_from`, if there is one. Of a recipe with phases
+    the one with this length counts, or the first.
 
     Args:
         config: the recipe.
-        chips: over which the batch is shared out.
-        batch_per_chip, length: 0 for the recipe's.
-        slices: that the mesh is made of.
+        chips: number of chips, among which the batch is divided.
+        batch_per_chip, length: rows on a chip, and tokens of a row; 0: as in the recipe.
+        slices: number of slices that the mesh consists of.
+
+    Raises:
+        UserError: the checkpoint cannot be opened, or the recipe asks for another architecture.
     """
+    config, _ = initial.adopt(config)
     if slices > 1 and config.mesh.slice == 1:
         config = dataclasses.replace(config, mesh=dataclasses.replace(config.mesh, slice=slices))
     if config.task.name:

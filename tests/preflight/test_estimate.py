@@ -5,6 +5,7 @@ import json
 import pytest
 
 from bert_jax import config as configs
+from bert_jax.checkpoint.formats import open_pretrained
 from bert_jax.cli import preflight
 from bert_jax.errors import UserError
 from bert_jax.parallel.devices import TPUS
@@ -14,6 +15,7 @@ from bert_jax.preflight.estimate import estimate
 from bert_jax.preflight.interconnect import axes_of
 from bert_jax.preflight.trial import prepared
 from bert_jax.training.task_workload import unpacked_shapes
+from tests.made_models import GOLDEN
 
 
 def test_what_is_no_topology_is_refused():
@@ -55,6 +57,16 @@ def test_batch_and_length_may_be_others(recipe):
     asked = prepared(configs.resolve(recipe), 4, 2, 8)
     assert (asked.train.batch_size, asked.task.length, asked.model.num_labels) == (8, 8, 2)
     assert unpacked_shapes(asked)["labels"].shape == (8, 1)
+
+
+def test_architecture_is_that_of_the_checkpoint_to_start_from(recipe):
+    recipe.init_from = str(GOLDEN)
+    recipe.model = configs.recipe().model  # as the command line leaves it
+    recipe.tokenizer = configs.recipe().tokenizer
+    config = prepared(configs.resolve(recipe), chips=4, batch_per_chip=0, length=0)
+    theirs = open_pretrained(GOLDEN).model
+    assert config.model.hidden_size == theirs.hidden_size != configs.recipe().model.hidden_size
+    assert config.model.vocab_size == theirs.vocab_size
 
 
 def test_memory_by_shapes_needs_no_compiler(recipe_file, monkeypatch, tmp_path, capsys):
